@@ -1,0 +1,69 @@
+"""The `nonlazy` command."""
+
+import inspect
+import sys
+from typing import Annotated
+
+import typer
+
+from nonlazy.cli._codes import codes
+from nonlazy.cli._experiments import experiments
+from nonlazy.cli._figure import figure
+from nonlazy.cli._run import run
+from nonlazy.cli._show import show
+
+
+HELP = """
+How a trained network represents its task.
+
+nonlazy samples the weights of a trained network from their Bayesian posterior, finds the codes of its neurons, and
+compares both with theory.
+
+Start with [bold]nonlazy figure 2[/bold]: about two minutes, then a table of codes, a picture and the samples in the
+folder nonlazy-figure-2-sigmoid. [bold]nonlazy COMMAND --help[/bold] explains a command, with examples.
+
+Exit status: 0, all went well; 1, results were written, but the chains did not converge or sampling stopped early;
+2, the command or its input cannot be used; 130, interrupted with Ctrl-C.
+"""
+
+
+
+def _help(text: str) -> str:
+    """`text` with the lines of each paragraph joined, for the terminal to wrap; indented lines stay as they are."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else " ".join(part.split("\n")) for part in paragraphs)
+
+
+app = typer.Typer(
+    name="nonlazy",
+    help=_help(HELP),
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (figure, run, show, codes, experiments):
+    app.command(help=_help(command.__doc__ or ""), no_args_is_help=command is not experiments)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from nonlazy import __version__
+
+        typer.echo(f"nonlazy {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Runs the command line and exits with its status."""
+    sys.exit(app())

@@ -1,0 +1,65 @@
+"""`nonlazy show`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nonlazy.cli._errors import NOT_CONVERGED, Debug, guarded
+
+
+@guarded
+def show(
+    path: Annotated[Path, typer.Argument(metavar="RUN.zarr", help="A run, or the folder of results that holds one.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Draw the picture and write the numbers into this folder."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """
+    Show what a run holds: its origin, coding scheme, diagnostics and pictures.
+
+    An interrupted run is shown with the draws that it has.
+
+    [bold]Examples[/bold]
+
+      nonlazy show nonlazy-figure-2-sigmoid
+      nonlazy show nonlazy-mnist/run.zarr --out pictures
+    """
+    from rich.console import Console
+
+    from nonlazy.cli._tables import print_report
+    from nonlazy.figures import RUN, report, write
+    from nonlazy.sampling import open_run
+
+    path = path / RUN if (path / RUN).is_dir() else path
+    run = open_run(path)
+    console = Console()
+    wanted = int(run.configuration.get("draws", run.draws))
+    state = "complete" if run.complete else f"interrupted: {run.draws} of {wanted} draws so far"
+    console.print(f"[bold]{path}[/bold]: {run.chains} chains of {run.draws} draws, {state}", soft_wrap=True)
+    origin = {key: run.provenance.get(key) for key in ("started", "seed", "device", "precision", "git_revision")}
+    versions = run.provenance.get("versions", {})
+    said = [f"{key.replace('_', ' ')} {value}" for key, value in origin.items() if value is not None]
+    said += [f"{package} {version}" for package, version in versions.items() if version]
+    console.print("; ".join(said), style="dim", soft_wrap=True)
+    held = [f"{name} ({', '.join(map(str, child.data_vars))})" for name, child in run.tree.children.items()]
+    console.print(f"holds {'; '.join(held)}", style="dim", soft_wrap=True)
+    if run.draws == 0:
+        console.print("It stopped in its warm-up, before the first draw: there is nothing to show yet.")
+        return
+    name = path.parent.resolve().name if path.name == RUN else path.stem
+    found = report(run, name.removeprefix("nonlazy-"))
+    print_report(found, console)
+    if out is not None:
+        written = write(found, out, name.removeprefix("nonlazy-"))
+        console.print(f"\nIn {out}: {', '.join(file.name for file in written)}", soft_wrap=True)
+    else:
+        pictures = sorted(file.name for file in path.parent.glob("*.p[nd][gf]"))
+        if pictures:
+            console.print(f"\nPictures in {path.parent}: {', '.join(pictures)}", soft_wrap=True)
+        else:
+            console.print("\nNo picture lies beside it; --out DIR draws one.")
+    if not found.diagnostics.converged:
+        raise typer.Exit(NOT_CONVERGED)

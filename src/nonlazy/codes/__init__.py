@@ -1,0 +1,9 @@
+"""From activations and labels to codes and coding schemes; takes arrays, knows no posterior."""
+
+from nonlazy.codes._coding_scheme import (
+    CodingScheme as CodingScheme,
+)
+from nonlazy.codes._coding_scheme import (
+    Kind as Kind,
+)
+from nonlazy.codes._detect import detect as detect

@@ -1,0 +1,38 @@
+"""The `[sampling]` section as the arguments of `nonlazy.sample`."""
+
+from typing import Any
+
+from nonlazy.experiments._schema import CHOICES, SamplingSection, Section
+
+
+_CLASSES = {
+    "prior": "Prior",
+    "annealed": "Annealed",
+    "continuation": "Continuation",
+    "planted": "Planted",
+    "hmc": "HMC",
+    "langevin": "Langevin",
+    "gradient-descent": "GradientDescent",
+    "rotations": "Rotations",
+}
+
+
+def sampling_arguments(section: SamplingSection) -> dict[str, Any]:
+    """The keyword arguments that the section sets; those it leaves open are left out."""
+    arguments = {}
+    for key in SamplingSection.model_fields:
+        value = getattr(section, key)
+        if value is not None:
+            arguments[key] = _choice(value) if key in CHOICES else value
+    return arguments
+
+
+def _choice(section: Section) -> Any:
+    settings = section.model_dump(exclude_none=True)
+    kind = settings.pop("kind")
+    if kind == "none":
+        return "none"
+    # Imported here, because it brings JAX with it.
+    from nonlazy import sampling
+
+    return getattr(sampling, _CLASSES[kind])(**settings)

@@ -1,0 +1,24 @@
+"""The paper's figures: an experiment each, sampled, read and drawn; and the same report for any experiment."""
+
+from nonlazy.figures._codes import CodeRow as CodeRow
+from nonlazy.figures._comparison import ComparisonRow as ComparisonRow
+from nonlazy.figures._experiment import (
+    RUN as RUN,
+    results_folder as results_folder,
+    sample_experiment as sample_experiment,
+)
+from nonlazy.figures._figure2 import (
+    figure2 as figure2,
+    figure2_experiment as figure2_experiment,
+    figure2_name as figure2_name,
+)
+from nonlazy.figures._outputs import (
+    OutputRow as OutputRow,
+    TestError as TestError,
+)
+from nonlazy.figures._report import (
+    Report as Report,
+    draw as draw,
+    report as report,
+    write as write,
+)

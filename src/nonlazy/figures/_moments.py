@@ -1,0 +1,32 @@
+"""Posterior means of a run, also of one that was interrupted before it wrote them."""
+
+import numpy as np
+from jaxtyping import Float
+
+from nonlazy.sampling import Run
+
+
+def outputs(
+    run: Run, *, test: bool = False
+) -> tuple[Float[np.ndarray, "chain input output"], Float[np.ndarray, "chain input output"]]:
+    """Mean and variance of f(X) over the draws of each chain, `(chain, input, output)` both."""
+    stored = run.tree["posterior_predictive"]["f_test" if test else "f"]
+    means, variances = [], []
+    for chain in range(run.chains):
+        values = np.asarray(stored.isel(chain=chain).values, dtype=np.float64)
+        means.append(values.mean(axis=0))
+        variances.append(values.var(axis=0))
+    return np.stack(means), np.stack(variances)
+
+
+def class_activations(run: Run) -> Float[np.ndarray, "neuron class"]:
+    """Feature activations of chain 0 averaged over the inputs of each class and over draws.
+
+    Of an interrupted run, over those draws alone that were kept in full.
+    """
+    if run.complete:
+        return run.class_activations()[0]
+    labels = run.task.labels
+    kept = [np.asarray(run.activations(draw=draw), dtype=np.float64) for draw in run.kept_draws]
+    phi = np.mean(kept, axis=0)
+    return np.stack([phi[:, labels == index].mean(axis=1) for index in range(run.task.classes)], axis=1)

@@ -1,0 +1,193 @@
+"""What a run has found, in one record: codes, outputs, errors, theory, diagnostics; and its files."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nonlazy.codes import CodingScheme, detect
+from nonlazy.errors import StoreError
+from nonlazy.figures import _moments
+from nonlazy.figures._codes import CodeRow, code_rows
+from nonlazy.figures._comparison import ComparisonRow, comparison
+from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_rows
+from nonlazy.network import Weights
+from nonlazy.posterior import Posterior
+from nonlazy.sampling import Diagnostics, Run
+from nonlazy.theory import Prediction, solve
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a run has found.
+
+    **Fields:**
+
+    - `title`: how the run is called on its picture.
+    - `run`: the `nonlazy.sampling.Run`.
+    - `scheme`: the coding scheme of the feature layer in the last draw of chain 0 (of an interrupted run, in the last
+      draw kept in full); None where there is no such draw yet.
+    - `codes`: one `CodeRow` a code, over the draws of chain 0.
+    - `outputs`: one `OutputRow` a class, posterior means over all chains.
+    - `dual_field`: rms of (y - <f>)/T over training inputs and outputs, by chain: of order 5 to 10 where a chain has
+      reached the temperature's own loss, far above where it is stuck.
+    - `test`: errors on the test set, None without one.
+    - `comparison`: theory against samples, for linear networks; empty elsewhere and for interrupted runs.
+    - `prediction`: that theory, or None.
+    - `diagnostics`: of the chains.
+    """
+
+    title: str
+    run: Run
+    scheme: CodingScheme | None
+    codes: tuple[CodeRow, ...]
+    outputs: tuple[OutputRow, ...]
+    dual_field: tuple[float, ...]
+    test: TestError | None
+    comparison: tuple[ComparisonRow, ...]
+    prediction: Prediction | None
+    diagnostics: Diagnostics
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report's numbers as plain values that fit in JSON; numbers that are not defined are None."""
+        scheme, diagnostics = self.scheme, self.diagnostics
+        return _plain(
+            {
+                "title": self.title,
+                "posterior": str(self.run.posterior),
+                "chains": self.run.chains,
+                "draws": self.run.draws,
+                "complete": self.run.complete,
+                "scheme": None
+                if scheme is None
+                else {"kind": scheme.kind, "confidence": scheme.confidence, "rule": scheme.rule},
+                "codes": [asdict(row) for row in self.codes],
+                "outputs": [asdict(row) for row in self.outputs],
+                "dual_field": self.dual_field,
+                "test": None if self.test is None else {**asdict(self.test), "total": self.test.total},
+                "comparison": [{**asdict(row), "deviation": row.deviation} for row in self.comparison],
+                "diagnostics": {
+                    "converged": diagnostics.converged,
+                    "warnings": diagnostics.warnings,
+                    "table": [row._asdict() for row in diagnostics.table],
+                    "acceptance": diagnostics.acceptance,
+                    "divergences": diagnostics.divergences,
+                },
+                "provenance": self.run.provenance,
+                "data": dict(self.run.task.provenance),
+            }
+        )
+
+
+def report(run: Run, title: str) -> Report:
+    """The `Report` of a run, finished or interrupted.
+
+    **Raises:** `nonlazy.errors.StoreError` where the run holds no draw yet.
+    """
+    if run.draws == 0:
+        raise StoreError(f"{run.path} holds no draws yet: it was interrupted in its warm-up; resume it first")
+    task, posterior = run.task, run.posterior
+    means, _ = _moments.outputs(run)
+    scheme, codes = None, ()
+    if run.kept_draws:
+        scheme = detect(
+            run.activations(layer=-1, draw=run.kept_draws[-1], chain=0),
+            task.labels,
+            activation=_rule(posterior.network.phi.name),
+            reference=_untrained(posterior),
+        )
+        codes = code_rows(
+            scheme.codes,
+            scheme.neuron_codes,
+            run.readouts()[0],
+            _moments.class_activations(run),
+            task.class_names,
+            scheme.kind,
+        )
+    # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel.
+    linear = posterior.network.phi.kind == "linear" and posterior.network.readout == "non-lazy" and run.complete
+    prediction = solve(posterior) if linear else None
+    return Report(
+        title=title,
+        run=run,
+        scheme=scheme,
+        codes=codes,
+        outputs=output_rows(means.mean(axis=0), task.Y, task.labels, task.class_names),
+        dual_field=tuple(float(v) for v in np.sqrt(((task.Y - means) ** 2).mean(axis=(1, 2))) / posterior.temperature)
+        if posterior.temperature > 0
+        else (),
+        test=_test(run),
+        comparison=comparison(run, prediction) if prediction is not None else (),
+        prediction=prediction,
+        diagnostics=run.diagnostics(),
+    )
+
+
+def write(found: Report, folder: Path, name: str) -> tuple[Path, ...]:
+    """Draws the picture, and writes it as PNG and PDF and the numbers as JSON: `folder/name.png` and so on.
+
+    **Returns:** the paths written. **Raises:** `nonlazy.errors.StoreError` where the folder cannot be written.
+    """
+    paths = tuple(folder / f"{name}.{ending}" for ending in ("png", "pdf", "json"))
+    figure = draw(found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths[:2]:
+            figure.savefig(path, dpi=150)
+        paths[2].write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
+    return paths
+
+
+def draw(found: Report) -> Any:
+    """The picture of a report, a matplotlib `Figure`: readouts, activations sorted by code, outputs against targets."""
+    from nonlazy import plots
+
+    return plots.layer(found.run, found.scheme, prediction=found.prediction, title=found.title)
+
+
+def _test(run: Run) -> TestError | None:
+    task = run.task
+    if task.Y_test is None or task.labels_test is None:
+        return None
+    means, variances = _moments.outputs(run, test=True)
+    # Chains in different frozen schemes predict differently: that spread belongs to the predictor's variance.
+    variance = variances.mean(axis=0) + means.var(axis=0)
+    return error_on_test(means.mean(axis=0), variance, task.Y_test, task.labels_test, task.classes)
+
+
+def _untrained(posterior: Posterior) -> Float[np.ndarray, "N P"]:
+    """Feature activations of a draw from the prior: what the inputs' own grouping by class amounts to."""
+    network, task = posterior.network, posterior.task
+    generator = np.random.default_rng(0)
+    sizes = [(network.width, task.N0)] + [(network.width, network.width)] * (network.depth - 1)
+    hidden = tuple(
+        math.sqrt(variance) * generator.standard_normal(size)
+        for size, variance in zip(sizes, posterior.sigma2, strict=True)
+    )
+    weights = Weights(hidden, np.zeros((network.width, task.m)))
+    return np.asarray(network.activations(weights, task.X)[-1], dtype=np.float64)
+
+
+def _rule(activation: str) -> str | None:
+    return activation if activation in ("sigmoid", "relu", "linear") else None
+
+
+def _plain(value: Any) -> Any:
+    """`value` with arrays and tuples as lists, and numbers that JSON does not know as None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,355 @@
+"""The one driver loop: runs chains from their start or last checkpoint to their last draw, writing as it goes."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nonlazy.errors import SamplingError
+from nonlazy.sampling import _engine
+from nonlazy.sampling._chain_progress import Progress
+from nonlazy.sampling._chain_writer import ChainWriter
+from nonlazy.sampling._coordinates import coordinates
+from nonlazy.sampling._job import Job
+from nonlazy.sampling._potential import Position
+from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
+from nonlazy.sampling._samplers import HMC
+from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling._starts import initial
+
+
+def run_chains(
+    job: Job, chains: Sequence[int], report: Callable[[Progress], None], stop: Callable[[], bool]
+) -> bool:
+    """Runs `chains` to the end, together on one device where there are several; True where they got there.
+
+    `stop` is asked after each iteration; where it says so, everything drawn so far is written and checkpointed first.
+
+    **Raises:** `nonlazy.errors.SamplingError` for a start that is not finite; `nonlazy.errors.StoreError`.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_precision(job.precision))
+        writers = [stack.enter_context(ChainWriter(job.path, chain)) for chain in chains]
+        return _Loop(job, chains, writers).run(report, stop)
+
+
+def _precision(precision: str):
+    if jax.config.jax_enable_x64 == (precision == "float64"):
+        return nullcontext()
+    enable = getattr(jax, "enable_x64", None)
+    if enable is None:
+        from jax.experimental import enable_x64 as enable
+    return enable(precision == "float64")
+
+
+class _Loop:
+    """The state of the driver loop between two iterations."""
+
+    def __init__(self, job: Job, chains: Sequence[int], writers: Sequence[ChainWriter]):
+        self.job, self.chains, self.writers = job, list(chains), list(writers)
+        self.dtype = np.dtype(job.precision)
+        self.phases = job.phases
+        self.coordinates = coordinates(job.posterior)
+        kernel = _engine.make_kernel(job.posterior, self.coordinates, job.sampler, job.moves)
+        self.batched = len(self.chains) > 1
+        self.compiled = _engine.compile_kernel(kernel, self.batched)
+        self.observer = _engine.make_observer(
+            job.posterior, self.coordinates, kernel_pairs(job.posterior), job.record.test, self.dtype
+        )
+        self.snapshot_draws = evenly_spaced(job.draws, job.record.snapshots)
+        self.kernel_draws = kernel_draws(job.draws) if job.record.averages_kernels(job.posterior) else ()
+        self.seed = np.int32(job.seed)
+        self.chain_numbers = np.array(self.chains, np.int32) if self.batched else np.int32(self.chains[0])
+        self._settings: tuple[tuple[int, float], Any, Any] | None = None
+        self._forget_buffers()
+
+    # Where the loop stands.
+
+    def begin(self) -> None:
+        """From the checkpoints, or from the start."""
+        saved = self.writers[0].load_checkpoint()
+        if saved is None:
+            self._start_afresh()
+            return
+        arrays, progress = saved
+        self.iteration, self.draws, self.kernel_count = (
+            progress[name] for name in ("iteration", "draws", "kernel_count")
+        )
+        self.state = _unflatten(arrays, self.job.posterior.network.depth)
+        self.class_activation = list(arrays["class_activation_sum"])
+        self.kernel_sum = list(arrays["kernel_sum"])
+
+    def _start_afresh(self) -> None:
+        job = self.job
+        starts = [initial(job.start, job.posterior, self.coordinates, (job.seed, chain)) for chain in self.chains]
+
+        def stack(parts):
+            array = np.stack(parts) if self.batched else parts[0]
+            return jnp.asarray(np.asarray(array, self.dtype))
+
+        position = Position(
+            stack([first for first, _, _ in starts]),
+            tuple(stack(list(layers)) for layers in zip(*(hidden for _, hidden, _ in starts), strict=True)),
+            stack([readout for _, _, readout in starts]),
+        )
+        zero = stack([np.zeros(())] * len(starts))
+        log_step = stack([np.log(_engine.first_step_size(job.posterior, job.sampler))] * len(starts))
+        self.state = _engine.State(position, log_step, zero, zero)
+        self.iteration = self.draws = self.kernel_count = 0
+        task, network = job.posterior.task, job.posterior.network
+        self.class_activation = [np.zeros((network.width, task.classes)) for _ in self.chains]
+        shape = (network.depth, task.P, task.P) if self.kernel_draws else (0,)
+        self.kernel_sum = [np.zeros(shape) for _ in self.chains]
+
+    # The loop.
+
+    def run(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
+        self.begin()
+        self.written = self.iteration
+        total = self.job.warmup_iterations + self.job.draws * self.job.thin
+        stopped = False
+        while self.iteration < total and not stopped:
+            phase, index = self._phase()
+            info, temperature = self._iterate(phase, index)
+            self._check(info)
+            self.iteration += 1
+            if phase is self.phases[-1]:
+                self._collect(info)
+                if (index + 1) % self.job.thin == 0:
+                    self._draw()
+            else:
+                self._keep_warmup(info, temperature)
+            # A draw is made of `thin` iterations: between them there is nothing whole to write.
+            whole = not self.pending[0]
+            stopped = whole and stop()
+            due = self.iteration - self.written >= self.job.checkpoint_every
+            if stopped or self.iteration == total or (due and whole):
+                self._flush()
+            self._report(report, info, phase, temperature, total)
+        return self.iteration == total
+
+    def _phase(self) -> tuple[Phase, int]:
+        index = self.iteration
+        for phase in self.phases[:-1]:
+            if index < phase.iterations:
+                return phase, index
+            index -= phase.iterations
+        return self.phases[-1], index
+
+    def _iterate(self, phase: Phase, index: int) -> tuple[_engine.IterationInfo, float]:
+        job, state = self.job, self.state
+        temperature = phase.temperature_at(index)
+        if index == 0:
+            if phase is self.phases[-1]:
+                averaged = state.log_step_sum / jnp.maximum(state.log_step_count, 1.0)
+                state = state._replace(log_step=jnp.where(state.log_step_count > 0, averaged, state.log_step))
+            elif phase.step_size is not None:
+                state = state._replace(log_step=jnp.full_like(state.log_step, float(np.log(phase.step_size))))
+        problem, control = self._problem_and_control(phase, temperature)
+        self.state, info = self.compiled.iterate(
+            problem, control, state, self.seed, self.chain_numbers, np.int32(self.iteration)
+        )
+        self.problem = problem
+        return jax.device_get(info), temperature
+
+    def _problem_and_control(self, phase: Phase, temperature: float):
+        wanted = (id(phase), temperature)
+        if self._settings is None or self._settings[0] != wanted:
+            job = self.job
+            problem = _engine.make_problem(job.posterior, self.coordinates, job.sampler, phase, temperature, self.dtype)
+            control = _engine.make_control(job.posterior, job.sampler, phase, temperature, self.dtype)
+            self._settings = (wanted, problem, control)
+        return self._settings[1], self._settings[2]
+
+    def _check(self, info: _engine.IterationInfo) -> None:
+        if self.iteration == 0 and not np.isfinite(np.atleast_1d(info.loss)).all():
+            raise SamplingError(
+                "the loss is not finite where the chain starts: check the inputs' scale and the activation function"
+            )
+
+    # What is kept.
+
+    def _forget_buffers(self) -> None:
+        self.warmup_buffer: list[list[dict[str, Any]]] = [[] for _ in self.chains]
+        self.draw_buffer: list[list[dict[str, Any]]] = [[] for _ in self.chains]
+        self.snapshot_buffer: list[list[dict[str, Any]]] = [[] for _ in self.chains]
+        self.pending: list[list[dict[str, Any]]] = [[] for _ in self.chains]
+
+    def _split(self, tree: Any) -> list[Any]:
+        if not self.batched:
+            return [tree]
+        return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(self.chains))]
+
+    def _keep_warmup(self, info: _engine.IterationInfo, temperature: float) -> None:
+        for buffer, one in zip(self.warmup_buffer, self._split(info), strict=True):
+            trajectory = one.trajectory
+            buffer.append(
+                {
+                    "loss": one.loss,
+                    "acceptance": trajectory.acceptance,
+                    "step_size": one.step_size,
+                    "steps": trajectory.steps,
+                    "diverging": trajectory.diverging,
+                    "temperature": temperature,
+                    "rotation_accepted": one.rotation_accepted,
+                }
+            )
+
+    def _collect(self, info: _engine.IterationInfo) -> None:
+        limit = self.job.sampler.max_steps if isinstance(self.job.sampler, HMC) else None
+        for pending, one in zip(self.pending, self._split(info), strict=True):
+            trajectory = one.trajectory
+            pending.append(
+                {
+                    "acceptance": float(trajectory.acceptance),
+                    "energy_error": float(trajectory.energy_error),
+                    "step_size": float(one.step_size),
+                    "steps": int(trajectory.steps),
+                    "diverging": int(trajectory.diverging),
+                    "shortened": int(limit is not None and trajectory.steps >= limit),
+                    "rotation_attempts": int(one.rotation_attempts),
+                    "rotation_accepted": int(one.rotation_accepted),
+                }
+            )
+
+    def _draw(self) -> None:
+        draw, position = self.draws, self.state.position
+        observed = jax.device_get(
+            self.compiled.observe(
+                self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw)
+            )
+        )
+        kernels = None
+        if draw in self.kernel_draws:
+            kernels = self._split(np.asarray(self.compiled.kernels(self.problem, position), np.float64))
+            self.kernel_count += 1
+        for i, one in enumerate(self._split(observed)):
+            self.class_activation[i] = self.class_activation[i] + np.asarray(one.pop("class_activation"), np.float64)
+            if kernels is not None:
+                self.kernel_sum[i] = self.kernel_sum[i] + kernels[i]
+            self.draw_buffer[i].append({**one, **_combine(self.pending[i])})
+            self.pending[i] = []
+        if draw in self.snapshot_draws:
+            self._take_snapshot(draw)
+        self.draws += 1
+
+    def _take_snapshot(self, draw: int) -> None:
+        position = self.state.position
+        snapshots = jax.device_get(
+            self.compiled.snapshot(
+                self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw)
+            )
+        )
+        for i, (chain, one, kept) in enumerate(
+            zip(self.chains, self._split(position), self._split(snapshots), strict=True)
+        ):
+            if self.job.record.weights:
+                kept |= self._weights(one, chain, draw)
+            self.snapshot_buffer[i].append(kept)
+
+    def _weights(self, position: Position, chain: int, draw: int) -> dict[str, np.ndarray]:
+        posterior = self.job.posterior
+        outside = None
+        if self.coordinates.basis is not None:
+            like = jnp.zeros((1, posterior.task.N0), self.dtype)
+            outside = np.asarray(
+                _engine.outside_draw(position, like, self.seed, np.int32(chain), np.int32(draw)), np.float64
+            )
+        weights = {"first_weight": self.coordinates.first_weights(np.asarray(position.first, np.float64), outside)}
+        if position.hidden:
+            sigma = np.sqrt(np.array(posterior.sigma2[1:]))
+            weights["hidden_weight"] = np.stack(
+                [s * np.asarray(matrix) for s, matrix in zip(sigma, position.hidden, strict=True)]
+            )
+        return weights
+
+    # What is written.
+
+    def _flush(self) -> None:
+        snapshots_done = sum(draw < self.draws for draw in self.snapshot_draws)
+        warmup_done = min(self.iteration, self.job.warmup_iterations)
+        for i, writer in enumerate(self.writers):
+            _write(writer, "warmup_sample_stats", warmup_done, self.warmup_buffer[i])
+            for group, names in _GROUPS.items():
+                rows = [{name: row[name] for name in names if name in row} for row in self.draw_buffer[i]]
+                _write(writer, group, self.draws, rows)
+            _write(writer, "snapshots", snapshots_done, self.snapshot_buffer[i])
+            if self.draw_buffer[i]:
+                means = {"class_activation": self.class_activation[i] / self.draws}
+                if self.kernel_count:
+                    means["kernel"] = self.kernel_sum[i] / self.kernel_count
+                writer.write_once("running_means", means)
+        progress = {
+            "draws": self.draws,
+            "warmup": warmup_done,
+            "iteration": self.iteration,
+            "kernel_count": self.kernel_count,
+        }
+        # The first chain's checkpoint holds the state of all chains of a batch and is written last: whatever happens in
+        # between, the chains go on from one common iteration.
+        for writer in self.writers[1:]:
+            writer.checkpoint({}, progress)
+        arrays = _flatten(jax.device_get(self.state)) | {
+            "class_activation_sum": np.stack(self.class_activation),
+            "kernel_sum": np.stack(self.kernel_sum),
+        }
+        self.writers[0].checkpoint(arrays, progress)
+        self.written = self.iteration
+        self._forget_buffers()
+
+    def _report(self, report, info: _engine.IterationInfo, phase: Phase, temperature: float, total: int) -> None:
+        for chain, one in zip(self.chains, self._split(info), strict=True):
+            report(
+                Progress(
+                    chain,
+                    self.iteration,
+                    total,
+                    phase.name,
+                    self.draws,
+                    float(one.trajectory.acceptance),
+                    float(one.loss),
+                    temperature,
+                    int(one.trajectory.steps),
+                )
+            )
+
+
+_GROUPS = {
+    "posterior": ("readout",),
+    "posterior_predictive": ("f", "f_test"),
+    "sample_stats": (
+        "log_density", "loss", "sum_a2", "acceptance", "energy_error", "step_size", "steps", "diverging", "shortened",
+        "rotation_attempts", "rotation_accepted", "kernel_entry", "readout_norm",
+    ),
+}  # fmt: skip
+
+
+def _combine(iterations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The statistics of a draw from those of its iterations."""
+    combined = dict(iterations[-1])
+    combined["acceptance"] = float(np.mean([one["acceptance"] for one in iterations]))
+    for name in ("steps", "diverging", "shortened", "rotation_attempts", "rotation_accepted"):
+        combined[name] = sum(one[name] for one in iterations)
+    return combined
+
+
+def _write(writer: ChainWriter, group: str, done: int, rows: list[dict[str, Any]]) -> None:
+    if rows and rows[0]:
+        stacked = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
+        writer.write(group, done - len(rows), stacked)
+
+
+def _flatten(state: _engine.State) -> dict[str, np.ndarray]:
+    arrays = {"first": state.position.first, "readout": state.position.readout}
+    arrays |= {f"hidden_{layer}": matrix for layer, matrix in enumerate(state.position.hidden)}
+    arrays |= {name: getattr(state, name) for name in ("log_step", "log_step_sum", "log_step_count")}
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def _unflatten(arrays: dict[str, np.ndarray], depth: int) -> _engine.State:
+    get = {name: jnp.asarray(value) for name, value in arrays.items() if not name.endswith("_sum") or name == "log_step_sum"}
+    position = Position(get["first"], tuple(get[f"hidden_{layer}"] for layer in range(depth - 1)), get["readout"])
+    return _engine.State(position, get["log_step"], get["log_step_sum"], get["log_step_count"])

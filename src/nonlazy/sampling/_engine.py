@@ -1,0 +1,330 @@
+"""Compiled pieces of a chain: one iteration (trajectory, moves, adaptation) and one observation."""
+
+import math
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from nonlazy.posterior import Posterior
+from nonlazy.sampling import _hamiltonian, _langevin, _rotations
+from nonlazy.sampling._coordinates import Coordinates
+from nonlazy.sampling._potential import (
+    Architecture,
+    Position,
+    Problem,
+    loss_of,
+    outputs,
+    preactivations,
+    propagate,
+    squares,
+)
+from nonlazy.sampling._record import SORTED_NORMS
+from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Rotations, Sampler
+from nonlazy.sampling._schedule import Phase
+
+
+Algorithm = Literal["hmc", "langevin", "gradient-descent"]
+Moves = Literal["none", "pairs", "linear"]
+# The smallest weights of a Langevin warm-up: the readouts' first step, in whitened units.
+_FIRST_LANGEVIN_STEP = 0.01
+
+
+class Kernel(NamedTuple):
+    """What is compiled: everything else may change without a new compilation."""
+
+    architecture: Architecture
+    algorithm: Algorithm
+    moves: Moves
+
+
+class State(NamedTuple):
+    """A chain between two iterations: whitened position and step-size adaptation."""
+
+    position: Position
+    log_step: Float[Array, ""]
+    log_step_sum: Float[Array, ""]
+    log_step_count: Float[Array, ""]
+
+
+class Control(NamedTuple):
+    """The settings of one iteration, all dynamic."""
+
+    length: Float[Array, ""]
+    jitter: Float[Array, ""]
+    max_steps: Int[Array, ""]
+    adjusted: Int[Array, ""]
+    mobility: Position
+    steps: Int[Array, ""]
+    target_acceptance: Float[Array, ""]
+    adapt: Float[Array, ""]
+    recovery: Float[Array, ""]
+    average: Float[Array, ""]
+    rotations: Int[Array, ""]
+
+
+class IterationInfo(NamedTuple):
+    """What one iteration reports."""
+
+    trajectory: _hamiltonian.Info
+    step_size: Float[Array, ""]
+    rotation_attempts: Int[Array, ""]
+    rotation_accepted: Int[Array, ""]
+    loss: Float[Array, ""]
+
+
+def make_kernel(
+    posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Rotations | None
+) -> Kernel:
+    """The compiled algorithm that settings ask for."""
+    phi = posterior.network.phi
+    architecture = Architecture(phi, posterior.network.depth, coordinates.factor is not None)
+    algorithm: Algorithm = (
+        "hmc" if isinstance(sampler, HMC) else "langevin" if isinstance(sampler, Langevin) else "gradient-descent"
+    )
+    kind: Moves = "none" if moves is None else "linear" if phi.kind == "linear" else "pairs"
+    return Kernel(architecture, algorithm, kind)
+
+
+def make_problem(
+    posterior: Posterior, coordinates: Coordinates, sampler: Sampler, phase: Phase, temperature: float, dtype
+) -> Problem:
+    """The potential at a phase's temperature and targets, as arrays of `dtype`."""
+    network = posterior.network
+    noise = temperature / network.width if network.readout == "non-lazy" else temperature
+    gain = network.readout_scale * math.sqrt(posterior.sigma_a2)
+    pull, inverse_noise, prior = (gain / noise, 1.0 / noise, 1.0) if noise > 0 else (gain, 1.0, 0.0)
+    if isinstance(sampler, GradientDescent):
+        pull, inverse_noise, prior = gain, 1.0, noise if sampler.weight_decay else 0.0
+    targets = posterior.task.Y if phase.targets is None else phase.targets
+    factor = coordinates.scale if coordinates.factor is None else coordinates.factor
+    hidden_scale = np.sqrt(np.array(posterior.sigma2[1:]) / network.width)
+    return Problem(
+        *(
+            jnp.asarray(np.asarray(value, dtype))
+            for value in (factor, hidden_scale, gain, pull, inverse_noise, prior, targets.T)
+        )
+    )
+
+
+def make_control(posterior: Posterior, sampler: Sampler, phase: Phase, temperature: float, dtype) -> Control:
+    """A phase's settings as arrays of `dtype`."""
+
+    def real(value: float) -> Array:
+        return jnp.asarray(np.asarray(value, dtype))
+
+    def whole(value: int) -> Array:
+        return jnp.asarray(np.asarray(value, np.int32))
+
+    network = posterior.network
+    noise = temperature / network.width if network.readout == "non-lazy" else temperature
+    if isinstance(sampler, GradientDescent):
+        noise = 1.0
+    mobility = Position(
+        real(noise / posterior.sigma2[0]),
+        tuple(real(noise / variance) for variance in posterior.sigma2[1:]),
+        real(noise / posterior.sigma_a2),
+    )
+    hmc = sampler if isinstance(sampler, HMC) else HMC()
+    return Control(
+        length=real(phase.trajectory_length),
+        jitter=real(hmc.jitter),
+        max_steps=whole(hmc.max_steps or 1),
+        adjusted=whole(int(phase.adjusted)),
+        mobility=mobility,
+        steps=whole(1 if isinstance(sampler, HMC) else sampler.steps),
+        target_acceptance=real(phase.target_acceptance),
+        adapt=real(phase.adapt),
+        recovery=real(phase.recovery),
+        average=real(float(phase.average)),
+        rotations=whole(phase.rotations),
+    )
+
+
+def first_step_size(posterior: Posterior, sampler: Sampler) -> float:
+    """Where the step size begins."""
+    if sampler.step_size is not None:
+        return sampler.step_size
+    return _FIRST_LANGEVIN_STEP**2 * posterior.sigma_a2 / (2 * posterior.noise_variance)
+
+
+def iterate(
+    kernel: Kernel,
+    problem: Problem,
+    control: Control,
+    state: State,
+    seed: Int[Array, ""],
+    chain: Int[Array, ""],
+    iteration: Int[Array, ""],
+) -> tuple[State, IterationInfo]:
+    """One iteration of a chain; its random numbers depend on seed, chain and iteration alone."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), chain), iteration)
+    trajectory_key, move_key = jax.random.split(key)
+    step_size = jnp.exp(state.log_step)
+    if kernel.algorithm == "hmc":
+        trajectory = _hamiltonian.Trajectory(
+            control.length, step_size, control.jitter, control.max_steps, control.adjusted
+        )
+        position, info = _hamiltonian.iterate(kernel.architecture, problem, trajectory, state.position, trajectory_key)
+    else:
+        diffusion = _langevin.Diffusion(step_size, control.mobility, control.steps, control.adjusted)
+        step = _langevin.iterate if kernel.algorithm == "langevin" else _langevin.descend
+        position, info = step(kernel.architecture, problem, diffusion, state.position, trajectory_key)
+
+    rotated = _rotations.RotationInfo(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    if kernel.moves != "none":
+        rotate = _rotations.rotate_pairs if kernel.moves == "pairs" else _rotations.rotate_linear
+        position, rotated = rotate(kernel.architecture, problem, control.rotations, position, move_key)
+
+    error = info.acceptance - control.target_acceptance
+    log_step = state.log_step + control.adapt * jnp.where(error > 0, control.recovery, 1.0) * error
+    state = State(
+        position,
+        log_step,
+        state.log_step_sum + control.average * log_step,
+        state.log_step_count + control.average,
+    )
+    residual = _residual(kernel, problem, position)
+    return state, IterationInfo(info, step_size, rotated.attempts, rotated.accepted, loss_of(residual))
+
+
+def _residual(kernel: Kernel, problem: Problem, position: Position) -> Float[Array, "m P"]:
+    last = preactivations(kernel.architecture, problem, position)[-1]
+    return outputs(kernel.architecture, problem, position, last) - problem.targets
+
+
+class Observer(NamedTuple):
+    """The arrays that an observation needs besides the problem.
+
+    - `sigma_a`: prior standard deviation of the readouts.
+    - `pairs`: two training inputs for each kernel entry that is followed.
+    - `class_weights`: `(P, C)`, 1 / (inputs of the class) for the inputs of each class, else 0.
+    - `test_inside`, `test_outside`: B and R of `Coordinates.test_factors`, or None.
+    """
+
+    sigma_a: Float[Array, ""]
+    pairs: Int[Array, "pairs 2"]
+    class_weights: Float[Array, "P C"]
+    test_inside: Float[Array, "P_test r"] | None
+    test_outside: Float[Array, "P_test N0"] | None
+
+
+def make_observer(posterior: Posterior, coordinates: Coordinates, pairs: np.ndarray, test: bool, dtype) -> Observer:
+    """The observer of a posterior's draws; `test` asks for outputs on the task's test inputs."""
+    task = posterior.task
+    weights = np.zeros((task.P, task.classes))
+    counts = np.bincount(task.labels, minlength=task.classes)
+    weights[np.arange(task.P), task.labels] = 1.0 / counts[task.labels]
+    inside = outside = None
+    if test and task.X_test is not None:
+        inside, outside = coordinates.test_factors(task.X_test)
+
+    def real(value):
+        return None if value is None else jnp.asarray(np.asarray(value, dtype))
+
+    return Observer(
+        real(math.sqrt(posterior.sigma_a2)), jnp.asarray(pairs, jnp.int32), real(weights), real(inside), real(outside)
+    )
+
+
+def observe(
+    kernel: Kernel,
+    problem: Problem,
+    observer: Observer,
+    position: Position,
+    seed: Int[Array, ""],
+    chain: Int[Array, ""],
+    draw: Int[Array, ""],
+) -> dict[str, Any]:
+    """What is kept of every draw."""
+    architecture = kernel.architecture
+    layers = preactivations(architecture, problem, position)
+    phis = [architecture.phi(z) for z in layers]
+    output = problem.gain * (position.readout @ phis[-1])
+    loss = loss_of(output - problem.targets)
+    readout = observer.sigma_a * position.readout
+    N = readout.shape[1]
+    norms = jnp.sum(readout * readout, axis=0)
+    largest = jax.lax.top_k(norms, min(SORTED_NORMS, N))[0]
+    entries = jnp.stack(
+        [jnp.sum(phi[:, observer.pairs[:, 0]] * phi[:, observer.pairs[:, 1]], axis=0) / N for phi in phis]
+    )
+    observed = {
+        "readout": readout.T,
+        "log_density": -0.5 * squares(position) - problem.inverse_noise * loss,
+        "loss": loss,
+        "sum_a2": jnp.sum(norms),
+        "readout_norm": largest,
+        "kernel_entry": entries,
+        "f": output.T,
+        "class_activation": phis[-1] @ observer.class_weights,
+    }
+    if observer.test_inside is not None:
+        last = _on_test_inputs(architecture, problem, observer, position, seed, chain, draw)[-1]
+        observed["f_test"] = outputs(architecture, problem, position, last).T
+    return observed
+
+
+def _on_test_inputs(architecture, problem, observer, position, seed, chain, draw) -> list[Float[Array, "N P_test"]]:
+    first = position.first @ observer.test_inside.T
+    if observer.test_outside is not None:
+        first = first + outside_draw(position, observer.test_outside, seed, chain, draw) @ observer.test_outside.T
+    return propagate(architecture, problem, position, first)
+
+
+def outside_draw(position: Position, like: Float[Array, "inputs N0"], seed, chain, draw) -> Float[Array, "N N0"]:
+    """G: the first layer's weights outside the training inputs' span, N(0, 1), a function of seed, chain and draw."""
+    # 2**31 - 1 is no chain number: these streams never meet those of the iterations.
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 2**31 - 1), chain)
+    shape = (position.first.shape[0], like.shape[1])
+    return jax.random.normal(jax.random.fold_in(key, draw), shape, position.first.dtype)
+
+
+def snapshot(
+    kernel: Kernel,
+    problem: Problem,
+    observer: Observer,
+    position: Position,
+    seed: Int[Array, ""],
+    chain: Int[Array, ""],
+    draw: Int[Array, ""],
+) -> dict[str, Float[Array, "L N inputs"]]:
+    """Preactivations of all layers on the training inputs, and on the test inputs where the observer has them."""
+    kept = {"preactivation": jnp.stack(preactivations(kernel.architecture, problem, position))}
+    if observer.test_inside is not None:
+        test = _on_test_inputs(kernel.architecture, problem, observer, position, seed, chain, draw)
+        kept["preactivation_test"] = jnp.stack(test)
+    return kept
+
+
+def kernels(kernel: Kernel, problem: Problem, position: Position) -> Float[Array, "L P P"]:
+    """K_l of every layer on the training inputs."""
+    phis = [kernel.architecture.phi(z) for z in preactivations(kernel.architecture, problem, position)]
+    return jnp.stack([phi.T @ phi / phi.shape[0] for phi in phis])
+
+
+class Compiled(NamedTuple):
+    """The jitted functions, for one chain or for a batch of chains with a leading axis."""
+
+    iterate: Any
+    observe: Any
+    snapshot: Any
+    kernels: Any
+
+
+def compile_kernel(kernel: Kernel, batched: bool) -> Compiled:
+    """Jit the pieces; `batched` maps them over chains that share problem and settings."""
+
+    def over(function, axes):
+        bound = partial(function, kernel)
+        return jax.vmap(bound, in_axes=axes) if batched else bound
+
+    return Compiled(
+        jax.jit(over(iterate, (None, None, 0, None, 0, None))),
+        jax.jit(over(observe, (None, None, 0, None, 0, None))),
+        jax.jit(over(snapshot, (None, None, 0, None, 0, None))),
+        jax.jit(over(kernels, (None, 0))),
+    )

@@ -1,0 +1,45 @@
+"""A lock that keeps two processes from writing the same chain."""
+
+from pathlib import Path
+
+from nonlazy.errors import StoreError
+from nonlazy.sampling._checkpoint import CHECKPOINTS
+
+
+class ChainLock:
+    """Held by the process that writes a chain, and let go by the system however that process ends.
+
+    The same process may take it again. Where the system or the file system has no such locks, nothing is locked.
+
+    **Raises:** `nonlazy.errors.StoreError` where another process holds it.
+    """
+
+    def __init__(self, path: Path, chain: int):
+        self._file = None
+        try:
+            import fcntl
+        except ImportError:
+            return
+        # Kept open on purpose: the lock lasts as long as the file is open.
+        self._file = open(path, "ab")
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            self.release()
+            raise StoreError(
+                f"chain {chain} of {path.parent.parent} is being written by another process: "
+                "wait for it, stop it, or choose another path"
+            ) from None
+        except OSError:
+            self.release()
+
+    def release(self) -> None:
+        """Lets go of the lock."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def lock_path(store: Path, chain: int) -> Path:
+    """Where the lock of a chain lies."""
+    return store / CHECKPOINTS / f"chain-{chain}.lock"

@@ -1,0 +1,147 @@
+"""What happens when: a warm-up of phases, then draws.
+
+Measured on the paper's posteriors: a quench from the prior at the target temperature finds the right set of codes, while
+annealing from the symmetric phase freezes sigmoidal networks in the wrong one; and a steep quench drives the adapted step
+size down so far that it needs hundreds of iterations to recover, unless its way up is made faster (`recovery`).
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from nonlazy.errors import InvalidInput
+from nonlazy.posterior import Posterior
+from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Rotations, Sampler
+from nonlazy.sampling._starts import Annealed, Continuation, Start
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A stretch of iterations with the same settings.
+
+    **Fields:**
+
+    - `name`, `iterations`.
+    - `temperature`: T at its beginning and end, log-linear between.
+    - `targets`: `(P, m)`, or None for the task's own.
+    - `step_size`: reset at its beginning; None goes on with the present one.
+    - `adapt`: gain of the step-size adaptation, 0 for none; `recovery` multiplies it on the way up.
+    - `average`: whether the step sizes of this phase enter the average that draws are made with.
+    - `adjusted`: apply the Metropolis test.
+    - `trajectory_length`, `target_acceptance`, `rotations`: as in `HMC` and `Rotations`.
+    """
+
+    name: str
+    iterations: int
+    temperature: tuple[float, float]
+    targets: Float[np.ndarray, "P m"] | None = None
+    step_size: float | None = None
+    adapt: float = 0.1
+    recovery: float = 1.0
+    average: bool = False
+    adjusted: bool = True
+    trajectory_length: float = 1.0
+    target_acceptance: float = 0.8
+    rotations: int = 0
+
+    def temperature_at(self, index: int) -> float:
+        """T of its iteration `index`."""
+        first, last = self.temperature
+        if self.iterations < 2 or first == last:
+            return last
+        return first * (last / first) ** (index / (self.iterations - 1))
+
+
+def default_warmup(posterior: Posterior, sampler: Sampler) -> int:
+    """Iterations of warm-up that the paper's posteriors need from a random start."""
+    if isinstance(sampler, GradientDescent):
+        return 0
+    if posterior.network.phi.kind == "rectified":
+        return 220
+    return 150
+
+
+def warmup_phases(
+    posterior: Posterior, sampler: Sampler, moves: Rotations | None, start: Start, warmup: int
+) -> tuple[Phase, ...]:
+    """The phases before the first draw; `warmup` counts the iterations at the target temperature and targets."""
+    T = posterior.temperature
+    if isinstance(sampler, GradientDescent):
+        return (Phase("descent", warmup, (T, T), step_size=sampler.step_size, adapt=0.0),) if warmup else ()
+    if isinstance(sampler, Langevin):
+        base = Phase("langevin", 0, (T, T), target_acceptance=0.57 if sampler.adjusted else 0.95)
+        if sampler.step_size is not None:
+            base = replace(base, adapt=0.0, adjusted=sampler.adjusted)
+        first, last = _split(warmup, 2 / 3)
+        adapting = sampler.step_size is None
+        phases = [
+            replace(base, name="quench", iterations=first, step_size=sampler.step_size, recovery=4.0),
+            replace(base, name="adaptation", iterations=last, average=adapting),
+        ]
+    else:
+        assert isinstance(sampler, HMC) and sampler.trajectory_length and sampler.target_acceptance
+        base = Phase(
+            "adaptation",
+            0,
+            (T, T),
+            trajectory_length=sampler.trajectory_length,
+            target_acceptance=sampler.target_acceptance,
+            rotations=moves.attempts if moves else 0,
+        )
+        first, last = _split(warmup, 0.55 if moves and posterior.network.phi.kind == "rectified" else 2 / 3)
+        quench = replace(base, name="quench", iterations=first, step_size=sampler.step_size, recovery=4.0)
+        if moves and posterior.network.phi.kind == "rectified":
+            # Outliers merge by rotations while short trajectories relax the bulk; adaptation comes after.
+            quench = replace(quench, trajectory_length=0.5, rotations=moves.quench_attempts)
+        phases = [quench, replace(base, iterations=last, average=True)]
+    if isinstance(start, Annealed):
+        T0 = start.temperature
+        if T0 <= T:
+            raise InvalidInput(f"annealing starts at temperature {T0}, not above the posterior's T = {T}")
+        annealing = replace(phases[0], name="annealing", iterations=start.iterations, temperature=(T0, T))
+        phases = [annealing, *(replace(phase, step_size=None) for phase in phases)]
+    if isinstance(start, Continuation):
+        stages = [
+            replace(phases[0], name=f"y- = {y:g}", iterations=start.iterations, targets=with_y_minus(posterior, y))
+            for y in start.y_minus
+        ]
+        stages = [stages[0], *(replace(stage, step_size=None) for stage in stages[1:])]
+        phases = [*stages, *(replace(phase, step_size=None) for phase in phases)]
+    return tuple(phase for phase in phases if phase.iterations > 0)
+
+
+def sampling_phase(
+    posterior: Posterior, sampler: Sampler, moves: Rotations | None, iterations: int
+) -> Phase:
+    """The phase of the draws: nothing adapts."""
+    T = posterior.temperature
+    phase = Phase("sampling", iterations, (T, T), adapt=0.0)
+    if isinstance(sampler, HMC):
+        assert sampler.trajectory_length
+        return replace(
+            phase, trajectory_length=sampler.trajectory_length, rotations=moves.attempts if moves else 0
+        )
+    if isinstance(sampler, Langevin):
+        return replace(phase, adjusted=sampler.adjusted)
+    return phase
+
+
+def with_y_minus(posterior: Posterior, y_minus: float) -> Float[np.ndarray, "P m"]:
+    """The task's targets with the value of the other classes, y-, replaced."""
+    Y = posterior.task.Y
+    values = np.unique(Y)
+    if values.size != 2 or posterior.task.m < 2:
+        raise InvalidInput(
+            "y- continuation needs one-hot targets with two values, y+ and y-; "
+            f"this task has {values.size} different target values and {posterior.task.m} output(s)"
+        )
+    if not y_minus < values[1]:
+        raise InvalidInput(f"y- continuation: y- = {y_minus} must stay below y+ = {values[1]}")
+    return np.where(Y == values[1], Y, y_minus)
+
+
+def _split(iterations: int, share: float) -> tuple[int, int]:
+    first = math.ceil(iterations * share)
+    return first, iterations - first

@@ -1,0 +1,158 @@
+"""Where a chain begins.
+
+The fractions of neurons per code in the feature layer of a sigmoidal network freeze as the chain starts, so the start is
+part of a result and is stored with it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from nonlazy.errors import InvalidInput
+from nonlazy.posterior import Posterior
+from nonlazy.sampling._coordinates import Coordinates
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A draw from the prior, quenched at the target temperature: the default, and what the paper's codes grow from."""
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """A draw from the prior, cooled from `temperature` to the posterior's over `iterations`, log-linearly.
+
+    Kept for comparison: it freezes sigmoidal networks near their transition, with too many neurons in uniform codes.
+    """
+
+    temperature: float = 1.0
+    iterations: int = 300
+
+    def __post_init__(self):
+        if not (self.temperature > 0 and self.iterations >= 2):
+            raise InvalidInput(
+                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be above 0 "
+                "and the iterations at least 2"
+            )
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A draw from the prior, with y- taken through the values `y_minus` before the task's own, `iterations` each.
+
+    Reaches far lower energies than a quench in deep sigmoidal networks with y- > 0, where the common part of the targets
+    otherwise drives nearly all feature neurons into one code.
+    """
+
+    y_minus: tuple[float, ...]
+    iterations: int = 30
+
+    def __post_init__(self):
+        object.__setattr__(self, "y_minus", tuple(float(y) for y in self.y_minus))
+        if not self.y_minus or self.iterations < 1:
+            raise InvalidInput("Continuation needs at least one value of y- and one iteration")
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Feature neurons placed in given codes, at given fractions; then relaxed by the warm-up.
+
+    **Fields:**
+
+    - `codes`: `(n, C)` of 0 and 1, which classes activate each code.
+    - `fractions`: `(n,)`, summing to 1; None for equal shares.
+    """
+
+    codes: tuple[tuple[int, ...], ...]
+    fractions: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        codes = tuple(tuple(int(bit) for bit in code) for code in self.codes)
+        if not codes or len({len(code) for code in codes}) != 1 or not {bit for c in codes for bit in c} <= {0, 1}:
+            raise InvalidInput(f"codes are {self.codes!r}: give one tuple of 0 and 1 a code, all of the same length")
+        fractions = (1 / len(codes),) * len(codes) if self.fractions is None else tuple(map(float, self.fractions))
+        if len(fractions) != len(codes) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+            raise InvalidInput(f"fractions are {self.fractions!r}: give one number a code, none negative, summing to 1")
+        object.__setattr__(self, "codes", codes)
+        object.__setattr__(self, "fractions", fractions)
+
+
+Start = Prior | Annealed | Continuation | Planted
+_NAMES = {"prior": Prior, "annealed": Annealed}
+# Planted preactivations: N(+-0.7, 1) in the first layer, and this size in the deeper ones.
+_FIRST_SHIFT = 0.7
+_DEEP_SHIFT = 1.5
+
+
+def resolve_start(start: Start | str, posterior: Posterior) -> Start:
+    """The start a user named, checked against the posterior; raises `InvalidInput`."""
+    if isinstance(start, str):
+        if start not in _NAMES:
+            raise InvalidInput(
+                f"start {start!r} is not known: choose 'prior' or 'annealed', or give Planted(codes, fractions), "
+                "Continuation(y_minus) or Annealed(temperature, iterations)"
+            )
+        start = _NAMES[start]()
+    if not isinstance(start, Start):
+        raise InvalidInput(f"start is {start!r}: give 'prior', 'annealed', Planted(...), Continuation(...) or Annealed(...)")
+    if isinstance(start, Planted) and len(start.codes[0]) != posterior.task.classes:
+        raise InvalidInput(f"planted codes have {len(start.codes[0])} classes, the task {posterior.task.classes}")
+    return start
+
+
+def initial(
+    start: Start, posterior: Posterior, coordinates: Coordinates, seed: Sequence[int]
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+    """Whitened first layer `(N, r)`, hidden layers `(N, N)` and readouts `(m, N)` to begin with, float64."""
+    generator = np.random.default_rng(list(seed))
+    N, m, depth = posterior.network.width, posterior.task.m, posterior.network.depth
+    first = generator.standard_normal((N, coordinates.rank))
+    hidden = tuple(generator.standard_normal((N, N)) for _ in range(depth - 1))
+    readout = generator.standard_normal((m, N))
+    if isinstance(start, Planted):
+        return _plant(start, posterior, coordinates, generator, first, hidden)
+    return first, hidden, readout
+
+
+def _plant(start, posterior, coordinates, generator, first, hidden):
+    task, network = posterior.task, posterior.network
+    N, C, labels = network.width, task.classes, task.labels
+    counts = np.floor(np.array(start.fractions) * N).astype(int)
+    remainder = np.argsort(counts - np.array(start.fractions) * N, kind="stable")[: N - counts.sum()]
+    counts[remainder] += 1
+    feature_codes = generator.permutation(np.repeat(np.array(start.codes), counts, axis=0))
+    nontrivial = np.array([[(code >> c) & 1 for c in range(C)] for code in range(1, 2**C - 1)]) if C <= 10 else None
+    if nontrivial is None or len(nontrivial) == 0:
+        nontrivial = np.array(start.codes)
+
+    codes = feature_codes if network.depth == 1 else nontrivial[np.arange(N) % len(nontrivial)]
+    shift = _FIRST_SHIFT * (2.0 * codes[:, labels] - 1.0)
+    if coordinates.factor is None:
+        first = first + shift / coordinates.scale
+    else:
+        # Ridged, because directions that the inputs hardly carry must not be asked to carry the codes.
+        factor = coordinates.factor
+        gram = factor.T @ factor + 0.3 * np.eye(factor.shape[1])
+        first = first + shift @ np.linalg.solve(gram, factor.T).T
+    z = coordinates.scale * first if coordinates.factor is None else first @ coordinates.factor.T
+
+    planted = []
+    for layer, matrix in enumerate(hidden, start=2):
+        codes = feature_codes if layer == network.depth else nontrivial[generator.permutation(N) % len(nontrivial)]
+        phi = network.phi(z)
+        means = np.stack([phi[:, labels == c].mean(axis=1) for c in range(C)], axis=1)
+        inverse = scipy.linalg.pinv(means)
+        target = math.sqrt(N) * _DEEP_SHIFT * (2.0 * codes - 1.0)
+        sigma = math.sqrt(posterior.sigma2[layer - 1])
+        matrix = matrix - matrix @ means @ inverse + target @ inverse / sigma
+        planted.append(matrix)
+        z = sigma * matrix @ phi / math.sqrt(N)
+
+    features = network.phi(z) * network.readout_scale * math.sqrt(posterior.sigma_a2)
+    ridge = max(posterior.noise_variance, 1e-12)
+    kernel = features.T @ features + ridge * np.eye(task.P)
+    readout = features @ scipy.linalg.solve(kernel, task.Y, assume_a="pos")
+    return first, tuple(planted), readout.T

@@ -1,0 +1,99 @@
+"""Tar archives read in memory: nothing is ever unpacked to disk."""
+
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from nonlazy.errors import DataError
+
+
+LARGEST_MEMBER = 64 << 20
+LARGEST_ARCHIVE = 4 << 30
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file's name is that of a tar archive, plain or compressed."""
+    return path.name.lower().endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
+
+
+def read_members(
+    path: Path,
+    wanted: Callable[[str], bool] = lambda name: True,
+    largest_member: int = LARGEST_MEMBER,
+    largest_archive: int = LARGEST_ARCHIVE,
+) -> dict[str, bytes]:
+    """The bytes of an archive's files by their paths in it, in the archive's order.
+
+    **Arguments:**
+
+    - `path`: a tar archive, plain or compressed.
+    - `wanted`: which paths to keep; the others are checked, not kept.
+    - `largest_member`, `largest_archive`: bytes that one file, and all kept ones together, may have.
+
+    **Raises:** `nonlazy.errors.DataError` for a missing, truncated or corrupt archive, a path that is absolute or
+    climbs out of the archive, a path that comes twice, a member that is neither a file nor a folder, and one that is
+    too large.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    members: dict[str, bytes] = {}
+    total = 0
+    try:
+        with tarfile.open(path, mode="r:*") as archive:
+            for member in archive:
+                name = _checked_name(path, member)
+                if member.isdir():
+                    continue
+                if member.size > largest_member:
+                    raise DataError(
+                        f"{path}: member {name} has {member.size} bytes; more than {largest_member} are not read"
+                    )
+                if name in members:
+                    raise DataError(f"{path}: holds {name} twice")
+                if not wanted(name):
+                    continue
+                total += member.size
+                if total > largest_archive:
+                    raise DataError(
+                        f"{path}: holds more than {largest_archive} bytes, too much to keep in memory: "
+                        "unpack it and name the folder"
+                    )
+                stream = archive.extractfile(member)
+                assert stream is not None
+                members[name] = stream.read()
+                if len(members[name]) != member.size:
+                    raise DataError(f"{path}: truncated within {name}")
+            _check_end(path, archive)
+    except DataError:
+        raise
+    except EOFError:
+        raise DataError(f"{path}: truncated: the compressed stream ends too early") from None
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{path}: not a readable tar archive ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return members
+
+
+def _checked_name(path: Path, member: tarfile.TarInfo) -> str:
+    pure = PurePosixPath(member.name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in member.name or "\0" in member.name:
+        raise DataError(f"{path}: member {member.name!r} points outside the archive: such an archive is not read")
+    if not (member.isfile() or member.isdir()):
+        raise DataError(f"{path}: member {member.name!r} is a link or a device: only files and folders are read")
+    return str(pure)
+
+
+def _check_end(path: Path, archive: tarfile.TarFile) -> None:
+    # tarfile takes a stream that stops between two members for the end; only a block of zeros is one. Reading on to
+    # the end of a compressed stream has its checksum verified.
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise DataError(f"{path}: truncated or damaged: the archive has no end mark after its last readable member")
+    while stream.read(1 << 20):
+        pass
