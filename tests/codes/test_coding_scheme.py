@@ -1,6 +1,7 @@
 """The result record: names, order, tables."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_order_sorts_by_code_and_then_by_strength(layer):
 
 
 def test_neurons_without_code_come_last(layer):
-    F, scheme = layer
+    _, scheme = layer
     some = dataclasses.replace(scheme, neuron_codes=np.where(np.arange(200) < 10, -1, scheme.neuron_codes))
     assert set(some.order()[-10:]) == set(range(10))
     assert some.code_name(-1) == "no code"
@@ -41,7 +42,7 @@ def test_codes_are_in_descending_order(layer):
 
 def test_text_and_table_show_codes_counts_shares_and_rule(layer):
     scheme = layer[1]
-    console = Console(width=120, record=True, quiet=True)
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(scheme.table())
     for text in (str(scheme), console.export_text()):
         assert "redundant (4 codes, 200 neurons" in text

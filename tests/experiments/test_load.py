@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from nonlazy import experiments
 from nonlazy.errors import DataError, InvalidInput
 

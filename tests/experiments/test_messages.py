@@ -1,6 +1,7 @@
 """Each fault of an experiment file is named with what would be right, and all of them at once."""
 
 import pytest
+
 from nonlazy import experiments
 from nonlazy.errors import InvalidInput
 
@@ -46,7 +47,10 @@ def message(tmp_path, **sections: str) -> str:
         ({"task": 'kind = "toi"'}, "[task] kind 'toi' is not known: did you mean 'toy'?"),
         ({"task": "P = 10"}, "[task] kind is missing: it can be 'toy'"),
         ({"task": 'kind = "toy"\nP = 10\nN0 = 12\nclass_ratios = [1]'}, "class_ratios is [1]: it must have 2 entries"),
-        ({"task": 'kind = "mnist"\nP = "some"'}, '[task] P is \'some\': it must be a whole number, 1 or more, or "all"'),
+        (
+            {"task": 'kind = "mnist"\nP = "some"'},
+            "[task] P is 'some': it must be a whole number, 1 or more, or \"all\"",
+        ),
         ({"task": 'kind = "image_folder"'}, "[task] path is missing: it is the folder or archive, relative to this"),
         ({"experiment": 'name = "a/b"'}, "[experiment] name is 'a/b': use letters"),
         ({"sampling": 'start = "priro"'}, "[sampling] start 'priro' is not known: did you mean 'prior'?"),

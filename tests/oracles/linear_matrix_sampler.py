@@ -13,7 +13,6 @@ Many independent chains mix random-walk and independence Metropolis steps; propo
 Carlo errors come from the spread of the independent chains' means.
 """
 
-import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -83,8 +82,8 @@ class Problem:
             factor = math.sqrt(self.sigma2[layer - 1]) * factor
         return G
 
-    def log_density(self, x: np.ndarray) -> np.ndarray:
-        """Log posterior density over the coordinates, `(n,)`, up to a constant."""
+    def log_density(self, x: np.ndarray, heat: float = 1.0) -> np.ndarray:
+        """Log posterior density over the coordinates, `(n,)`, up to a constant; `heat` multiplies the temperature."""
         n, m, N = x.shape[0], self.m, self.width
         rows, columns = np.tril_indices(m)
         coordinates = x.reshape(n, self.depth, -1)
@@ -94,7 +93,7 @@ class Problem:
         prior = np.sum(freedom * logs - 0.5 * np.exp(2 * logs), axis=(1, 2)) - 0.5 * np.sum(below**2, axis=(1, 2))
         kappa, targets = self.modes
         w, V = np.linalg.eigh(self.matrices(x)[:, 0])
-        variance = self.output_variance * kappa[:, None] * w[:, None, :] + self.noise
+        variance = self.output_variance * kappa[:, None] * w[:, None, :] + heat * self.noise
         return prior - 0.5 * np.sum(np.log(variance) + (targets @ V) ** 2 / variance, axis=(1, 2))
 
     def prior_center(self) -> np.ndarray:
@@ -194,7 +193,7 @@ class Draws:
 
 
 def sample(
-    problem: Problem, chains: int = 100, draws: int = 400, seed: int = 0, stages: int = 24, thin: int = 4
+    problem: Problem, chains: int = 100, draws: int = 300, seed: int = 0, stages: int = 24, thin: int = 2
 ) -> Draws:
     """Draws from the exact posterior over G_1 .. G_L: `chains` independent chains of `draws`, `thin` sweeps apart.
 
@@ -205,17 +204,15 @@ def sample(
     d = problem.prior_center().size
     x = problem.prior_center() + generator.standard_normal((chains, d)) / math.sqrt(2 * problem.width)
     factor = np.eye(d) / math.sqrt(2 * problem.width)
-    hottest = max(10.0, problem.temperature)
-    cooling = np.geomspace(hottest, problem.temperature, stages)
-    for temperature in (*cooling, *[problem.temperature] * (stages // 2)):
-        heated = dataclasses.replace(problem, temperature=float(temperature))
-        density, recent = heated.log_density(x), []
+    cooling = np.geomspace(max(1.0, 10.0 / problem.temperature), 1.0, stages)
+    for heat in (*cooling, *[1.0] * (stages // 2)):
+        density, recent = problem.log_density(x, heat), []
         for step in range(40):
-            x, density, _ = _walk(heated, x, density, factor, generator)
+            x, density, _ = _walk(problem, x, density, factor, generator, heat)
             if step >= 20:
                 recent.append(x)
         pooled = np.concatenate(recent)
-        mean, factor = pooled.mean(axis=0), np.linalg.cholesky(np.cov(pooled.T))
+        mean, factor = pooled.mean(axis=0), np.linalg.cholesky(np.atleast_2d(np.cov(pooled.T)))
     G = np.empty((chains, draws, problem.depth, problem.m, problem.m))
     density = problem.log_density(x)
     rates = np.zeros(2)
@@ -231,11 +228,11 @@ def sample(
     return drawn
 
 
-def _walk(problem, x, density, factor, generator):
-    """Random-walk step, at one of three scales: narrow parts of the posterior need the small ones."""
-    scale = generator.choice([1.0, 0.4, 0.15], size=(x.shape[0], 1)) * 2.4 / math.sqrt(x.shape[1])
+def _walk(problem, x, density, factor, generator, heat=1.0):
+    """Random-walk step, at one of two scales: narrow parts of the posterior need the smaller."""
+    scale = generator.choice([1.0, 1.0, 0.3], size=(x.shape[0], 1)) * 2.4 / math.sqrt(x.shape[1])
     proposal = x + scale * (generator.standard_normal(x.shape) @ factor.T)
-    return _metropolis(problem, x, density, proposal, 0.0, generator)
+    return _metropolis(problem, x, density, proposal, 0.0, generator, heat)
 
 
 def _jump(problem, x, density, mean, factor, generator, freedom: float = 6.0):
@@ -250,7 +247,7 @@ def _jump(problem, x, density, mean, factor, generator, freedom: float = 6.0):
     return _metropolis(problem, x, density, proposal, log_t(x) - log_t(proposal), generator)
 
 
-def _metropolis(problem, x, density, proposal, log_ratio, generator):
-    proposed = problem.log_density(proposal)
+def _metropolis(problem, x, density, proposal, log_ratio, generator, heat=1.0):
+    proposed = problem.log_density(proposal, heat)
     accepted = np.log(generator.random(x.shape[0])) < proposed - density + log_ratio
     return np.where(accepted[:, None], proposal, x), np.where(accepted, proposed, density), accepted

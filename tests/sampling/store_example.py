@@ -1,6 +1,9 @@
 """A small run on disk, written as a sampler writes one, for the tests of the store."""
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +78,9 @@ def sample_chain(path: Path, chain: int, *, draws: int = DRAWS, stop: int | None
         if loaded is None:
             state, key, kernels, done = np.full((L, N, P), 0.1 * chain), np.array([7, chain], np.uint32), 0.0, 0
             for start in range(0, WARMUP, chunk):
-                writer.write("warmup_sample_stats", start, {"log_density": np.arange(start, start + chunk, dtype=float)})
+                writer.write(
+                    "warmup_sample_stats", start, {"log_density": np.arange(start, start + chunk, dtype=float)}
+                )
             writer.checkpoint({"state": state, "key": key, "kernels": np.zeros((L, P, P))}, {"draws": 0, "warmup": 10})
         else:
             arrays, progress = loaded
@@ -114,5 +119,47 @@ def _observe(state: np.ndarray):
     yield "posterior_predictive", "f_test", state[1, :m, :P_TEST].T
 
 
+def interrupt_until_done(path: Path, how: str, seed: int, kills: int) -> int:
+    """Samples chain 0 in child processes that are killed with SIGKILL, then in one that is left to finish.
+
+    **Arguments:** `how`: `"operation"`, at one of the first file operations after the start, drawn at random; or
+    `"time"`, at a random time.
+
+    **Returns:** the number of kills that hit a child at work.
+    """
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for last in [False] * kills + [True]:
+        countdown, delay = int(rng.integers(1, 30)), float(rng.uniform(0.0, 0.06))
+        child = os.fork()
+        if child == 0:
+            if how == "operation" and not last:
+                _kill_at_operation(countdown)
+            sample_chain(path, 0)
+            os._exit(0)
+        if how == "time" and not last:
+            time.sleep(delay)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        hits += os.WIFSIGNALED(status)
+        if last and status != 0:
+            raise SystemExit("the last child did not finish")
+    return hits
+
+
+def _kill_at_operation(countdown: int) -> None:
+    def counted(operation):
+        def call(*arguments):
+            nonlocal countdown
+            countdown -= 1
+            if countdown == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return operation(*arguments)
+
+        return call
+
+    os.fsync, os.replace = counted(os.fsync), counted(os.replace)
+
+
 if __name__ == "__main__":
-    sample_chain(Path(sys.argv[1]), int(sys.argv[2]))
+    print(interrupt_until_done(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -1,6 +1,9 @@
 """Fixtures for the tests of tasks."""
 
+import contextlib
+import http.server
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,43 @@ def as_for_users():
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)
+
+
+@contextlib.contextmanager
+def _serving(files, announce=None):
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.lstrip("/")
+            asked.append(name)
+            if name not in files:
+                self.send_error(404, "Not Found")
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str((announce or {}).get(name, len(files[name]))))
+            self.end_headers()
+            self.wfile.write(files[name])
+
+        def log_message(self, format, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def serving():
+    """A server on this machine: `with serving(files, announce) as (address, asked)`.
+
+    `files` maps names to bytes, `announce` a name to another length than the true one, so that the connection ends too
+    early; `asked` lists the names asked for.
+    """
+    return _serving

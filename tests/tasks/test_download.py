@@ -4,7 +4,6 @@ import pytest
 
 from nonlazy.errors import DataError
 from nonlazy.tasks._download import RemoteFile, fetch
-from tests.tasks.serve import serving
 
 
 CONTENT = b"the original" * 1000
@@ -15,7 +14,7 @@ def remote(*addresses):
     return RemoteFile("file.gz", tuple(address + "file.gz" for address in addresses), CHECKSUM)
 
 
-def test_downloads_once(tmp_path, capfd):
+def test_downloads_once(tmp_path, capfd, serving):
     with serving({"file.gz": CONTENT}) as (address, asked):
         for _ in range(2):
             assert fetch(remote(address), tmp_path / "cache", "").read_bytes() == CONTENT
@@ -23,7 +22,7 @@ def test_downloads_once(tmp_path, capfd):
     assert "100%" in capfd.readouterr().err
 
 
-def test_the_next_mirror_serves_where_the_first_does_not(tmp_path):
+def test_the_next_mirror_serves_where_the_first_does_not(tmp_path, serving):
     with serving({}) as (broken, _), serving({"file.gz": CONTENT}) as (good, _):
         assert fetch(remote(broken, good), tmp_path, "").read_bytes() == CONTENT
 
@@ -38,7 +37,7 @@ def test_the_next_mirror_serves_where_the_first_does_not(tmp_path):
     ],
     ids=["truncated", "another page", "interrupted", "missing"],
 )
-def test_a_wrong_download_leaves_nothing_behind(tmp_path, files, announce, match):
+def test_a_wrong_download_leaves_nothing_behind(tmp_path, files, announce, match, serving):
     with serving(files, announce) as (address, _):
         with pytest.raises(DataError, match=match) as raised:
             fetch(remote(address), tmp_path, "Name a folder in NONLAZY_DATA.")
@@ -47,7 +46,7 @@ def test_a_wrong_download_leaves_nothing_behind(tmp_path, files, announce, match
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_server_at_all(tmp_path):
+def test_no_server_at_all(tmp_path, serving):
     with serving({}) as (address, _):
         pass
     with pytest.raises(DataError, match="no answer"):
@@ -55,7 +54,7 @@ def test_no_server_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_ctrl_c_leaves_nothing_behind(tmp_path, monkeypatch, serving):
     import requests
 
     def interrupted(self, *args, **kwargs):
@@ -69,14 +68,14 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_file_in_the_cache_is_downloaded_again(tmp_path):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(tmp_path, serving):
     (tmp_path / "file.gz").write_bytes(b"damaged")
     with serving({"file.gz": CONTENT}) as (address, asked):
         assert fetch(remote(address), tmp_path, "").read_bytes() == CONTENT
     assert asked == ["file.gz"]
 
 
-def test_a_cache_folder_that_cannot_be_made(tmp_path):
+def test_a_cache_folder_that_cannot_be_made(tmp_path, serving):
     (tmp_path / "cache").write_text("a file, not a folder")
     with serving({"file.gz": CONTENT}) as (address, _):
         with pytest.raises(DataError, match="cannot be kept in the cache folder"):

@@ -27,7 +27,6 @@ Exit status: 0, all went well; 1, results were written, but the chains did not c
 """
 
 
-
 def _help(text: str) -> str:
     """`text` with the lines of each paragraph joined, for the terminal to wrap; indented lines stay as they are."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
@@ -47,12 +46,13 @@ for command in (figure, run, show, codes, experiments):
     app.command(help=_help(command.__doc__ or ""), no_args_is_help=command is not experiments)(command)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from nonlazy import __version__
 
         typer.echo(f"nonlazy {__version__}")
         raise typer.Exit()
+    return wanted
 
 
 @app.callback()

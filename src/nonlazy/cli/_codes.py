@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @guarded
 def codes(
-    path: Annotated[Path, typer.Argument(metavar="FILE.npz", help="Activations and labels, as numpy.savez writes them.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE.npz", help="Activations and labels, as numpy.savez writes them.")
+    ],
     activation: Annotated[
         str | None,
         typer.Option("--activation", metavar="NAME", help="sigmoid, relu or linear: where a class begins to count."),

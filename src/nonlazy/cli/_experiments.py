@@ -18,8 +18,8 @@ def experiments(
     """
     List the experiments that come with nonlazy, or print one.
 
-    An experiment is a TOML file: a task, a network, a temperature, and how to sample. To make your own, print one, change
-    it and run it.
+    An experiment is a TOML file: a task, a network, a temperature, and how to sample. To make your own, print one,
+    change it and run it.
 
     [bold]Examples[/bold]
 

@@ -13,9 +13,7 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="Folder for the results. Default: nonlazy-NAME in this folder."),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="A smaller size, in under half a minute.")]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with an interrupted run, and insist that there is one.")
-]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run, and insist that there is one.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start afresh, deleting the run that is there.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="INT", help="Seed of the chains.")]
 Chains = Annotated[int | None, typer.Option("--chains", metavar="INT", help="Number of chains.")]

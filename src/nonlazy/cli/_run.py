@@ -38,8 +38,8 @@ def run(
     """
     Run an experiment: sample the posterior, find the coding scheme, draw it.
 
-    [bold]nonlazy experiments[/bold] lists those that come with nonlazy. The folder of results gets the picture as PNG and
-    PDF, the numbers as JSON, the samples as run.zarr, and the experiment as it was run.
+    [bold]nonlazy experiments[/bold] lists those that come with nonlazy. The folder of results gets the picture as PNG
+    and PDF, the numbers as JSON, the samples as run.zarr, and the experiment as it was run.
 
     Interrupted, it goes on where it stopped when started again.
 
@@ -57,6 +57,4 @@ def run(
     # Imported after the experiment has been read, because it brings JAX with it.
     from nonlazy.cli._session import sample_and_show
 
-    sample_and_show(
-        loaded, name=loaded.name, out=out, resume=resume, overwrite=overwrite, progress=not no_progress
-    )
+    sample_and_show(loaded, name=loaded.name, out=out, resume=resume, overwrite=overwrite, progress=not no_progress)

@@ -50,7 +50,7 @@ def show(
         console.print("It stopped in its warm-up, before the first draw: there is nothing to show yet.")
         return
     name = path.parent.resolve().name if path.name == RUN else path.stem
-    found = report(run, name.removeprefix("nonlazy-"))
+    found = report(run, _title(path) or name.removeprefix("nonlazy-"))
     print_report(found, console)
     if out is not None:
         written = write(found, out, name.removeprefix("nonlazy-"))
@@ -63,3 +63,14 @@ def show(
             console.print("\nNo picture lies beside it; --out DIR draws one.")
     if not found.diagnostics.converged:
         raise typer.Exit(NOT_CONVERGED)
+
+
+def _title(path: Path) -> str:
+    """The title of the experiment that lies beside a run, where there is one."""
+    from nonlazy.errors import NonlazyError
+    from nonlazy.experiments import load
+
+    try:
+        return load(path.parent / "experiment.toml").about.title
+    except NonlazyError:
+        return ""

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from nonlazy.codes._coding_scheme import Kind
 from nonlazy.codes._signal import ClassSignal
-from nonlazy.codes._two_levels import TwoLevels, two_levels
+from nonlazy.codes._two_levels import two_levels
 
 # Chance of a class signal as strong with labels that mean nothing; the neurons' fluctuations are not quite Gaussian,
 # which costs accuracy far in the tail, so the limit is strict.
@@ -35,8 +35,12 @@ CARRIED = 0.8
 # ... and the signal's participation ratio is at most this share of the neurons, or one a class and one more.
 PARTICIPATION = 0.12
 # Redundant: distance of the two levels of class means over their spread among neurons. Normal class means give 0 to 3,
-# uniform 3, exponential and rectified normal 4 (5 to 6 by chance in small layers), samples of sigmoidal posteriors 12 and more.
+# uniform 3, exponential and rectified normal 4 (5 to 6 by chance in small layers), samples of sigmoidal posteriors 12
+# and more.
 SEPARATION = 6.0
+# Neurons without class signal between the levels blur them: where they are no more than this share, the levels are
+# looked for without them, too. Leaving out more would cut graded class means in two.
+UNSELECTIVE = 0.25
 # A level counts when it has this share of the neurons, and three of them.
 MINORITY = 0.03
 # Share of the variance of class means between neurons that lies in classes with two levels.
@@ -50,7 +54,6 @@ class Decision:
     kind: Kind
     confidence: float
     outliers: Bool[np.ndarray, " neurons"]
-    levels: TwoLevels
     evidence: dict[str, float]
     reason: str
 
@@ -62,9 +65,6 @@ def decide(signal: ClassSignal, reference: ClassSignal | None = None) -> Decisio
 
     **Returns:** a `Decision`.
     """
-    usable = ~signal.constant
-    measured = (signal.within[usable, None] / signal.counts).mean(axis=0) if usable.any() else np.zeros(1)
-    levels = two_levels(signal.means[usable] if usable.any() else np.zeros((1, 1)), measured)
     outliers = _outliers(signal, None if reference is None else float(reference.signal.max()))
     carried = np.sort(np.clip(signal.signal, 0.0, None))[::-1]
     total = float(carried.sum())
@@ -76,20 +76,20 @@ def decide(signal: ClassSignal, reference: ClassSignal | None = None) -> Decisio
         "outliers": float(outliers.sum()),
         "neurons_carrying_80_percent": float(n80),
         "participation_ratio": total**2 / float(np.sum(carried**2)) if total > 0 else 0.0,
-        **_level_evidence(levels, int(usable.sum())),
+        **_level_evidence(signal),
     }
     if reference is not None:
         evidence["reference_signal_to_noise"] = reference.ratio
     absent, distance = _absent(signal, reference, outliers)
     if absent:
-        return Decision("none", distance, outliers, levels, evidence, absent)
+        return Decision("none", distance, outliers, evidence, absent)
     kind, sharpness, reason = _kind(signal, evidence)
     if reference is None:
         reason += (
             "\nNot compared with an untrained network (reference): class structure that the inputs themselves have "
             "would count as learned."
         )
-    return Decision(kind, min(distance, sharpness), outliers, levels, evidence, reason)
+    return Decision(kind, min(distance, sharpness), outliers, evidence, reason)
 
 
 def _absent(signal: ClassSignal, reference: ClassSignal | None, outliers: np.ndarray) -> tuple[str, float]:
@@ -161,8 +161,22 @@ def _kind(signal: ClassSignal, evidence: dict[str, float]) -> tuple[Kind, float,
     return "analog", min(graded, spread), reason
 
 
-def _level_evidence(levels: TwoLevels, neurons: int) -> dict[str, float]:
-    counted = (levels.minority >= max(MINORITY, 3.0 / max(neurons, 1))) & (levels.variance > 0)
+def _level_evidence(signal: ClassSignal) -> dict[str, float]:
+    """The clearer of two answers: from all varying neurons, and from those with a class signal where most have one."""
+    varying = ~signal.constant
+    answers = [_levels_of(signal, varying)]
+    left_out = int((varying & ~signal.significant).sum())
+    if 0 < left_out <= UNSELECTIVE * varying.sum():
+        answers.append(_levels_of(signal, signal.significant))
+    return max(answers, key=lambda answer: answer["separation"])
+
+
+def _levels_of(signal: ClassSignal, neurons: Bool[np.ndarray, " neurons"]) -> dict[str, float]:
+    number = int(neurons.sum())
+    if number == 0:
+        return {"separation": 0.0, "share_in_two_levels": 0.0, "log_likelihood_ratio": 0.0, "log_likelihood_limit": 0.0}
+    levels = two_levels(signal.means[neurons], (signal.within[neurons, None] / signal.counts).mean(axis=0))
+    counted = (levels.minority >= max(MINORITY, 3.0 / number)) & (levels.variance > 0)
     total = float(levels.variance.sum())
     weight = levels.variance * counted
     gap = levels.upper - levels.lower

@@ -14,7 +14,9 @@ from nonlazy.experiments._parse import parse
 
 def names() -> tuple[str, ...]:
     """The experiments that nonlazy ships, in alphabetical order."""
-    return tuple(sorted(path.name.removesuffix(".toml") for path in _shipped().iterdir() if path.name.endswith(".toml")))
+    return tuple(
+        sorted(path.name.removesuffix(".toml") for path in _shipped().iterdir() if path.name.endswith(".toml"))
+    )
 
 
 def text(name: str) -> str:
@@ -74,7 +76,9 @@ def _resolve_path(table: Any, folder: Path) -> None:
 def _position(message: str, content: str) -> str:
     found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if found is None:
-        return f", line {content.count(chr(10)) + 1}: {message.removesuffix(' (at end of document)')} where the file ends"
+        return (
+            f", line {content.count(chr(10)) + 1}: {message.removesuffix(' (at end of document)')} where the file ends"
+        )
     line, column = int(found[1]), int(found[2])
     source = content.splitlines()[line - 1] if line <= len(content.splitlines()) else ""
     reason = message[: found.start()]

@@ -111,7 +111,9 @@ def _check_choices(table: Mapping[str, Any], section: str) -> tuple[dict[str, An
             value = {"kind": value}
         if not isinstance(value, dict):
             names = ", ".join(repr(name) for name in CHOICES[key])
-            faults.append(f"[{section}] {key} is {value!r}: it must be one of {names}, or a table with that as its kind")
+            faults.append(
+                f"[{section}] {key} is {value!r}: it must be one of {names}, or a table with that as its kind"
+            )
             continue
         model, fault = _by_kind(value, f"{section}.{key}", CHOICES[key])
         choice, more = _validated(model, value, f"{section}.{key}")

@@ -69,9 +69,9 @@ class _ImageTask(_AnyTask):
     P: Annotated[CountOrAll, Field(description='the number of training inputs, or "all"')]
     P_test: TestCount = 1000
     y_minus: Number = -0.5
-    preprocess: Annotated[
-        str, Strict(), AfterValidator(_one_of(("standardize", "raw", "unit-norm", "centre")))
-    ] = "standardize"
+    preprocess: Annotated[str, Strict(), AfterValidator(_one_of(("standardize", "raw", "unit-norm", "centre")))] = (
+        "standardize"
+    )
 
 
 class ToyTask(_AnyTask):

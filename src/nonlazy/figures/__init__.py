@@ -15,6 +15,7 @@ from nonlazy.figures._figure2 import (
 from nonlazy.figures._outputs import (
     OutputRow as OutputRow,
     TestError as TestError,
+    output_names as output_names,
 )
 from nonlazy.figures._report import (
     Report as Report,

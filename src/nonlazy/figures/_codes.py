@@ -12,8 +12,8 @@ class CodeRow:
 
     **Fields:**
 
-    - `code`: one digit a class, 1 where the class activates the neurons, as "1-1-0"; "bulk" or "no code" for the neurons
-      that have none, "all neurons" where the scheme has no codes at all.
+    - `code`: one digit a class, 1 where the class activates the neurons, as "1-1-0"; "bulk" or "no code" for the
+      neurons that have none, "all" where the scheme has no codes at all.
     - `classes`: names of the classes that activate the neurons.
     - `neurons`, `fraction`: how many neurons, and their share of the layer.
     - `readout`, `readout_deviation`: mean of the readout vectors over neurons and draws, and the standard deviation
@@ -53,7 +53,7 @@ def code_rows(
         rows.append(_row(name, classes, neuron_codes == index, readouts, class_activations))
     rest = neuron_codes == -1
     if rest.any():
-        name = "all neurons" if not rows else "bulk" if kind == "sparse" else "no code"
+        name = "all" if not rows else "bulk" if kind == "sparse" else "no code"
         rows.append(_row(name, (), rest, readouts, class_activations))
     return tuple(rows)
 

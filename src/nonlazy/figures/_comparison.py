@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from nonlazy.figures._outputs import output_names
 from nonlazy.sampling import Run
-from nonlazy.theory import Prediction
+from nonlazy.theory import LinearPrediction
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class ComparisonRow:
         return self.samples - self.theory
 
 
-def comparison(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
+def comparison(run: Run, prediction: LinearPrediction) -> tuple[ComparisonRow, ...]:
     """Rows for the readout covariance U = <a a^T>, and the feature kernel averaged over the pairs of two classes.
 
     The kernel's blocks leave an input's pair with itself out: K_0 adds to it alone.
     """
-    rows = list(_covariance_rows(run.readouts(), np.asarray(prediction.readout_covariance)))
+    covariance = np.asarray(prediction.readout_covariance)
+    rows = list(_covariance_rows(run.readouts(), covariance, output_names(run.task)))
     labels, names = run.task.labels, run.task.class_names
     sampled = class_blocks(run.kernel(), labels, len(names))
     predicted = class_blocks(np.asarray(prediction.kernel(run.task.X)), labels, len(names))
@@ -56,14 +58,14 @@ def class_blocks(
 
 
 def _covariance_rows(
-    readouts: Float[np.ndarray, "chains draws N m"], covariance: Float[np.ndarray, "m m"]
+    readouts: Float[np.ndarray, "chains draws N m"], covariance: Float[np.ndarray, "m m"], names: tuple[str, ...]
 ) -> Iterator[ComparisonRow]:
     second_moments = np.einsum("cdir,cdis->cdrs", readouts, readouts) / readouts.shape[2]
     for first in range(len(covariance)):
         for second in range(first, len(covariance)):
             draws = second_moments[:, :, first, second]
             yield ComparisonRow(
-                f"U[{first + 1}, {second + 1}]",
+                f"U[{names[first]}, {names[second]}]",
                 float(covariance[first, second]),
                 float(draws.mean()),
                 _standard_error(draws),
@@ -73,6 +75,6 @@ def _covariance_rows(
 def _standard_error(draws: Float[np.ndarray, "chains draws"]) -> float | None:
     if draws.shape[1] < 4:
         return None
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
-    return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"))
+    return np.asarray(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")).item()

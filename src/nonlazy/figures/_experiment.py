@@ -46,6 +46,7 @@ def sample_experiment(
         resume=resume,
         overwrite=overwrite,
         progress=progress,
+        experiment=experiment.name,
         **experiment.sampling_arguments(),
     )
     (folder / "experiment.toml").write_text(experiment.to_toml(), encoding="utf-8")

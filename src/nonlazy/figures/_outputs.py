@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from nonlazy.tasks import Task
+
 
 @dataclass(frozen=True)
 class OutputRow:
@@ -34,6 +36,11 @@ class TestError:
     def total(self) -> tuple[float, ...]:
         """eps_r: squared bias + variance, one number an output."""
         return tuple(b + v for b, v in zip(self.bias2, self.variance, strict=True))
+
+
+def output_names(task: Task) -> tuple[str, ...]:
+    """A name for each output: its class where there is one a class, else 1 .. m."""
+    return task.class_names if len(task.class_names) == task.m else tuple(str(r + 1) for r in range(task.m))
 
 
 def output_rows(

@@ -14,11 +14,11 @@ from nonlazy.errors import StoreError
 from nonlazy.figures import _moments
 from nonlazy.figures._codes import CodeRow, code_rows
 from nonlazy.figures._comparison import ComparisonRow, comparison
-from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_rows
+from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_names, output_rows
 from nonlazy.network import Weights
 from nonlazy.posterior import Posterior
 from nonlazy.sampling import Diagnostics, Run
-from nonlazy.theory import Prediction, solve
+from nonlazy.theory import LinearPrediction, solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Report:
     dual_field: tuple[float, ...]
     test: TestError | None
     comparison: tuple[ComparisonRow, ...]
-    prediction: Prediction | None
+    prediction: LinearPrediction | None
     diagnostics: Diagnostics
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,27 +128,65 @@ def report(run: Run, title: str) -> Report:
 
 
 def write(found: Report, folder: Path, name: str) -> tuple[Path, ...]:
-    """Draws the picture, and writes it as PNG and PDF and the numbers as JSON: `folder/name.png` and so on.
+    """Draws the pictures, and writes them as PNG and PDF and the numbers as JSON: `folder/name.png` and so on.
 
     **Returns:** the paths written. **Raises:** `nonlazy.errors.StoreError` where the folder cannot be written.
     """
-    paths = tuple(folder / f"{name}.{ending}" for ending in ("png", "pdf", "json"))
-    figure = draw(found)
+    from nonlazy import plots
+
+    paths: list[Path] = []
+    if found.scheme is not None:
+        paths += plots.save(draw(found), folder / name)
+    if found.prediction is not None:
+        paths += plots.save(plots.compare(found.run, found.prediction), folder / f"{name}-theory")
+    numbers = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in paths[:2]:
-            figure.savefig(path, dpi=150)
-        paths[2].write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        numbers.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
-    return paths
+    return (*paths, numbers)
 
 
 def draw(found: Report) -> Any:
-    """The picture of a report, a matplotlib `Figure`: readouts, activations sorted by code, outputs against targets."""
+    """The picture of a report, a matplotlib `Figure`: readouts, activations sorted by code, outputs against targets.
+
+    It shows the draw that the coding scheme is of: the last one of chain 0.
+
+    **Raises:** `nonlazy.errors.StoreError` where the run has kept no draw in full yet.
+    """
     from nonlazy import plots
 
-    return plots.layer(found.run, found.scheme, prediction=found.prediction, title=found.title)
+    run, scheme = found.run, found.scheme
+    if scheme is None:
+        raise StoreError(f"{run.path} holds no draw that was kept in full yet: resume it first")
+    shown = run.kept_draws[-1]
+    task = run.task
+    quick = str(run.provenance.get("experiment") or "").endswith("-quick")
+    return plots.layer(
+        None,
+        np.asarray(run.readouts()[0, shown], dtype=np.float64),
+        np.asarray(run.activations(draw=shown), dtype=np.float64),
+        task.labels,
+        np.asarray(run.outputs(draw=shown), dtype=np.float64),
+        task.Y,
+        scheme,
+        title=found.title,
+        theory=found.prediction,
+        footnote=_footnote(run),
+        badge="QUICK SIZE" if quick else None,
+        names=output_names(task),
+    )
+
+
+def _footnote(run: Run) -> str:
+    """The posterior in one line of small print; the task's name says where its data are not the originals."""
+    network, task, posterior = run.posterior.network, run.task, run.posterior
+    return (
+        f"{task.name}: P = {task.P}, N0 = {task.N0}. {network.phi.name}, {network.readout}, L = {network.depth}, "
+        f"N = {network.width}. T = {posterior.temperature:g}, prior variances {posterior.sigma_a2:.3g} (readouts), "
+        f"{', '.join(f'{v:.3g}' for v in posterior.sigma2)} (weights). Draw {run.kept_draws[-1] + 1} of chain 0"
+    )
 
 
 def _test(run: Run) -> TestError | None:

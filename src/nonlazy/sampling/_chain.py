@@ -1,5 +1,6 @@
 """The one driver loop: runs chains from their start or last checkpoint to their last draw, writing as it goes."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
@@ -21,9 +22,11 @@ from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling._starts import initial
 
 
-def run_chains(
-    job: Job, chains: Sequence[int], report: Callable[[Progress], None], stop: Callable[[], bool]
-) -> bool:
+# Draws that wait in memory to be written, at most, so that fast chains of small networks stay small.
+_BUFFER = 500
+
+
+def run_chains(job: Job, chains: Sequence[int], report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
     """Runs `chains` to the end, together on one device where there are several; True where they got there.
 
     `stop` is asked after each iteration; where it says so, everything drawn so far is written and checkpointed first.
@@ -108,7 +111,7 @@ class _Loop:
 
     def run(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
         self.begin()
-        self.written = self.iteration
+        self.written = time.monotonic()
         total = self.job.warmup_iterations + self.job.draws * self.job.thin
         stopped = False
         while self.iteration < total and not stopped:
@@ -125,7 +128,7 @@ class _Loop:
             # A draw is made of `thin` iterations: between them there is nothing whole to write.
             whole = not self.pending[0]
             stopped = whole and stop()
-            due = self.iteration - self.written >= self.job.checkpoint_every
+            due = time.monotonic() - self.written >= self.job.checkpoint_seconds or len(self.draw_buffer[0]) >= _BUFFER
             if stopped or self.iteration == total or (due and whole):
                 self._flush()
             self._report(report, info, phase, temperature, total)
@@ -218,9 +221,7 @@ class _Loop:
     def _draw(self) -> None:
         draw, position = self.draws, self.state.position
         observed = jax.device_get(
-            self.compiled.observe(
-                self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw)
-            )
+            self.compiled.observe(self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw))
         )
         kernels = None
         if draw in self.kernel_draws:
@@ -239,9 +240,7 @@ class _Loop:
     def _take_snapshot(self, draw: int) -> None:
         position = self.state.position
         snapshots = jax.device_get(
-            self.compiled.snapshot(
-                self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw)
-            )
+            self.compiled.snapshot(self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw))
         )
         for i, (chain, one, kept) in enumerate(
             zip(self.chains, self._split(position), self._split(snapshots), strict=True)
@@ -297,7 +296,7 @@ class _Loop:
             "kernel_sum": np.stack(self.kernel_sum),
         }
         self.writers[0].checkpoint(arrays, progress)
-        self.written = self.iteration
+        self.written = time.monotonic()
         self._forget_buffers()
 
     def _report(self, report, info: _engine.IterationInfo, phase: Phase, temperature: float, total: int) -> None:
@@ -350,6 +349,10 @@ def _flatten(state: _engine.State) -> dict[str, np.ndarray]:
 
 
 def _unflatten(arrays: dict[str, np.ndarray], depth: int) -> _engine.State:
-    get = {name: jnp.asarray(value) for name, value in arrays.items() if not name.endswith("_sum") or name == "log_step_sum"}
+    get = {
+        name: jnp.asarray(value)
+        for name, value in arrays.items()
+        if not name.endswith("_sum") or name == "log_step_sum"
+    }
     position = Position(get["first"], tuple(get[f"hidden_{layer}"] for layer in range(depth - 1)), get["readout"])
     return _engine.State(position, get["log_step"], get["log_step_sum"], get["log_step_count"])

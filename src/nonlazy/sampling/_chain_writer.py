@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
-from nonlazy.sampling._durable import sync_folder
 from nonlazy.sampling._lock import ChainLock, lock_path
 from nonlazy.sampling._store import read_metadata
 from nonlazy.sampling._variable_file import VariableFile
@@ -43,6 +42,7 @@ class ChainWriter:
         self._checkpoint = checkpoint_path(self.path, chain)
         self._metadata: dict[str, Any] = metadata["consolidated_metadata"]["metadata"]
         self._files: dict[str, VariableFile] = {}
+        self._restored = False
 
     def write(self, group: str, start: int, values: Mapping[str, np.ndarray]) -> None:
         """Writes records `start`, `start + 1`, ... of variables that have one per draw, warm-up draw or snapshot.
@@ -77,11 +77,8 @@ class ChainWriter:
         if not isinstance(draws, int) or isinstance(draws, bool) or not 0 <= draws <= self.draws:
             raise InvalidInput(f"progress['draws'] is {draws!r}: it must be the number of draws, 0 .. {self.draws}")
         try:
-            for file in self._files.values():
-                if file.renamed:
-                    sync_folder(file.folder)
-                    file.renamed = False
-            save_checkpoint(self._checkpoint, arrays, progress)
+            filling = {name: file.filling for name, file in self._files.items() if file.filling is not None}
+            save_checkpoint(self._checkpoint, arrays, progress, filling)
         except OSError as error:
             raise self._failure(f"write its checkpoint after draw {draws}", error) from error
 
@@ -90,13 +87,18 @@ class ChainWriter:
 
         **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
         """
-        return load_checkpoint(self._checkpoint)
+        loaded = load_checkpoint(self._checkpoint)
+        if not self._restored:
+            self._restored = True
+            for name, (number, records) in (loaded.filling if loaded else {}).items():
+                self._file(name).restore(number, records)
+        return None if loaded is None else (loaded.arrays, loaded.progress)
 
     def close(self) -> None:
         """Lets other processes write the chain."""
         self._lock.release()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ChainWriter":
         return self
 
     def __exit__(
@@ -105,8 +107,10 @@ class ChainWriter:
         self.close()
 
     def _write(self, group: str, start: int | None, values: Mapping[str, np.ndarray]) -> None:
+        if not self._restored:
+            self.load_checkpoint()
         # Everything is checked before anything is written.
-        fitted = [(self._file(group, name), np.asarray(value)) for name, value in values.items()]
+        fitted = [(self._file(f"{group}/{name}"), np.asarray(value)) for name, value in values.items()]
         fitted = [(file, file.fit(start, value)) for file, value in fitted]
         if start is not None and len({value.shape[0] for _, value in fitted}) > 1:
             counts = {name: np.shape(value)[0] for name, value in values.items()}
@@ -117,13 +121,12 @@ class ChainWriter:
             except OSError as error:
                 raise self._failure(f"write {file.name}", error) from error
 
-    def _file(self, group: str, name: str) -> VariableFile:
-        key = f"{group}/{name}"
-        if key not in self._files:
-            if self._metadata.get(key, {}).get("node_type") != "array":
-                raise InvalidInput(f"the run {self.path} has no variable {key}")
-            self._files[key] = VariableFile(self.path / key, key, self.chain, self._metadata[key])
-        return self._files[key]
+    def _file(self, name: str) -> VariableFile:
+        if name not in self._files:
+            if self._metadata.get(name, {}).get("node_type") != "array":
+                raise InvalidInput(f"the run {self.path} has no variable {name}")
+            self._files[name] = VariableFile(self.path / name, name, self.chain, self._metadata[name])
+        return self._files[name]
 
     def _failure(self, what: str, error: OSError) -> StoreError:
         return StoreError(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +17,8 @@ CHECKPOINTS = ".checkpoint"
 
 _PROGRESS = "progress.json"
 _CHECKSUM = "sha256"
-# The last two are arguments of numpy.savez, which takes the arrays as keywords beside them.
-_TAKEN = (_PROGRESS, _CHECKSUM, "file", "allow_pickle")
+_STATE = "state/"
+_FILLING = "filling/"
 
 
 def checkpoint_path(store: Path, chain: int) -> Path:
@@ -25,36 +26,50 @@ def checkpoint_path(store: Path, chain: int) -> Path:
     return store / CHECKPOINTS / f"chain-{chain}.npz"
 
 
-def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
-    """Replaces the checkpoint in one step; the previous one stays where that fails.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds.
 
-    **Arguments:**
+    **Fields:** `arrays`: the state of the chain; `progress`: plain values; `filling`: for each variable whose last Zarr
+    chunk is not full, the chunk's number and the records in it.
+    """
 
-    - `arrays`: the state of the chain, plain numbers in any shape.
-    - `progress`: plain values that fit in JSON.
+    arrays: dict[str, np.ndarray]
+    progress: dict[str, Any]
+    filling: dict[str, tuple[int, np.ndarray]]
 
-    **Raises:** `nonlazy.errors.InvalidInput` for arrays that are not plain numbers; `OSError`.
+
+def save_checkpoint(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    progress: Mapping[str, Any],
+    filling: Mapping[str, tuple[int, np.ndarray]],
+) -> None:
+    """Replaces the checkpoint in one step; the previous one stays where that fails. Arguments as in `Checkpoint`.
+
+    **Raises:** `nonlazy.errors.InvalidInput` for arrays that are not plain numbers, or progress that does not fit in
+    JSON; `OSError`.
     """
     members = {}
     for name, value in arrays.items():
-        if name in _TAKEN:
-            raise InvalidInput(f"checkpoint array {name!r}: this name is taken; choose another")
-        members[name] = np.asarray(value)
-        if members[name].dtype.kind not in "biufc":
-            raise InvalidInput(
-                f"checkpoint array {name!r} is of type {members[name].dtype}: only plain numbers are kept"
-            )
+        members[_STATE + name] = np.asarray(value)
+        kind = members[_STATE + name].dtype
+        if kind.kind not in "biufc":
+            raise InvalidInput(f"checkpoint array {name!r} is of type {kind}: only plain numbers are kept")
     try:
-        text = json.dumps(dict(progress))
+        text = json.dumps(
+            {"progress": dict(progress), "filling": {name: number for name, (number, _) in filling.items()}}
+        )
     except TypeError as error:
         raise InvalidInput(f"the progress of a checkpoint must fit in JSON: {error}") from None
+    members |= {_FILLING + name: records for name, (_, records) in filling.items()}
     members[_PROGRESS] = np.frombuffer(text.encode(), dtype=np.uint8)
     members[_CHECKSUM] = _checksum(members)
     replace_durably(path, lambda file: np.savez(file, **cast(dict[str, Any], members)))
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """The arrays and the progress of a checkpoint, or None where there is none.
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """The last checkpoint, or None where there is none.
 
     **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
     """
@@ -64,7 +79,10 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] 
     checksum = members.pop(_CHECKSUM, None)
     if checksum is None or _PROGRESS not in members or not np.array_equal(checksum, _checksum(members)):
         raise _damaged(path, "its checksum does not match what it holds")
-    return members, _decode(path, members.pop(_PROGRESS))
+    text = _decode(path, members.pop(_PROGRESS))
+    arrays = {name.removeprefix(_STATE): value for name, value in members.items() if name.startswith(_STATE)}
+    filling = {name: (number, members[_FILLING + name]) for name, number in text["filling"].items()}
+    return Checkpoint(arrays, text["progress"], filling)
 
 
 def load_progress(path: Path) -> dict[str, Any] | None:
@@ -73,7 +91,7 @@ def load_progress(path: Path) -> dict[str, Any] | None:
     **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
     """
     members = _read(path, only=_PROGRESS)
-    return None if members is None else _decode(path, members[_PROGRESS])
+    return None if members is None else _decode(path, members[_PROGRESS])["progress"]
 
 
 def _read(path: Path, only: str | None = None) -> dict[str, np.ndarray] | None:

@@ -71,7 +71,7 @@ class Diagnostics:
         for row in self.table:
             lines.append(
                 f"{row.quantity:{width}}  {_number(row.mean, '.6g'):>12}  {_number(row.mcse, '.2g'):>9}  "
-                f"{_number(row.ess, '.0f'):>7}  {_number(row.rhat, '.3f'):>6}"
+                f"{_number(row.ess, '.0f'):>7}  {_rhat(row.rhat):>6}"
             )
         lines.append("")
         if self.acceptance is not None:
@@ -101,8 +101,8 @@ def diagnose(
     - `quantities`: by name, at least one, `(chain, draw)`.
     - `decisive`: the names that `converged` depends on.
     - `density`: the name of the quantity that changes whenever a chain moves.
-    - `acceptance`: acceptance probabilities, or None for a sampler without that step.
-    - `diverging`: 1 where a trajectory diverged.
+    - `acceptance`: acceptance probabilities; None, or NaN everywhere, for a sampler without that step.
+    - `diverging`: the number of trajectories of each draw that diverged.
 
     **Returns:** `Diagnostics`.
     """
@@ -122,24 +122,25 @@ def diagnose(
                 healthy = False
                 warnings.append(f"{name} is not finite in {count} of {draws} draws of chain {chain}")
     if density in values and draws > 1:
-        for chain in np.flatnonzero(np.ptp(values[density], axis=1) == 0):
+        for chain in np.flatnonzero((values[density] == values[density][:, :1]).all(axis=1)):
             healthy = False
             warnings.append(f"chain {chain} stands still: its {density} never changes. Take smaller steps")
     high = [row for row in table if row.quantity in decisive and row.rhat >= RHAT_LIMIT]
     if high:
         worst = max(high, key=lambda row: row.rhat)
         warnings.append(
-            f"the chains disagree: R-hat of {worst.quantity} is {_number(worst.rhat, '.3f')}, of {len(high)} of "
+            f"the chains disagree: R-hat of {worst.quantity} is {_rhat(worst.rhat)}, of {len(high)} of "
             f"{len(decisive)} quantities {RHAT_LIMIT} or more. Take a longer warm-up or more draws"
         )
     warnings += _ess_warnings(table, decisive, chains)
     counts = np.zeros(chains, dtype=np.int64) if diverging is None else np.asarray(diverging, np.int64).sum(axis=1)
     for chain in np.flatnonzero(counts):
         warnings.append(
-            f"chain {chain}: {_count(int(counts[chain]), 'trajectory', 'trajectories')} of {draws} diverged and "
-            "were rejected. Take smaller steps if they are many"
+            f"chain {chain}: {_count(int(counts[chain]), 'trajectory', 'trajectories')} diverged in {draws} draws, "
+            "rejected. Take smaller steps if they are many"
         )
     means = None if acceptance is None else np.asarray(acceptance, dtype=np.float64).mean(axis=1)
+    means = None if means is None or np.isnan(means).all() else means
     warnings += [] if means is None else _acceptance_warnings(means)
     return Diagnostics(table, healthy and not high, tuple(warnings), means, counts, chains, draws)
 
@@ -189,6 +190,10 @@ def _acceptance_warnings(means: np.ndarray) -> list[str]:
 
 def _number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
+
+
+def _rhat(value: float) -> str:
+    return "> 99" if value > 99 else _number(value, ".3f")
 
 
 def _count(count: int, singular: str, plural: str | None = None) -> str:

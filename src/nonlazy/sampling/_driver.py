@@ -53,7 +53,7 @@ def sample(
     precision: Literal["float32", "float64"] = "float32",
     record: Record | None = None,
     chain_method: ChainMethod | None = None,
-    checkpoint_every: int = 25,
+    checkpoint_seconds: float = 5.0,
     resume: bool | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -77,7 +77,7 @@ def sample(
     - `chain_method`: `"processes"` (one chain a process, as many at a time as there are cores; the rule on CPUs),
       `"batched"` (all chains in one program; the rule on accelerators) or `"sequential"` (one after another, in this
       process). It is part of the configuration, since rounding depends on it.
-    - `checkpoint_every`: iterations between checkpoints; changes no draw.
+    - `checkpoint_seconds`: time between checkpoints, 0 for one after each iteration; changes no draw.
     - `resume`: a run of the same configuration at `store` goes on where it stopped; True insists that there is one.
     - `overwrite`: start afresh, whatever run is at `store`.
     - `progress`: show where the chains stand; changes no draw.
@@ -89,9 +89,10 @@ def sample(
     `nonlazy.errors.StoreError` where `store` holds something else or cannot be written;
     `nonlazy.errors.SamplingError` where a chain had to stop; `KeyboardInterrupt` on Ctrl-C, checkpointed.
     """
-    for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("thin", thin, 1), ("seed", seed, 0),
-                               ("checkpoint_every", checkpoint_every, 1)):  # fmt: skip
+    for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("thin", thin, 1), ("seed", seed, 0)):
         _whole(name, value, least)
+    if not checkpoint_seconds >= 0:
+        raise InvalidInput(f"checkpoint_seconds is {checkpoint_seconds!r}: it must be 0 or more")
     if seed >= 2**31:
         raise InvalidInput(f"seed is {seed}: it must be below 2^31")
     if precision not in _PRECISIONS:
@@ -111,7 +112,7 @@ def sample(
     path = Path(temporary, "run.zarr") if temporary else Path(store or "").absolute()
     job = Job(
         path, posterior, sampler, resolve_moves(moves, posterior, sampler), start, warmup, draws, thin, seed, precision,
-        record or Record(), checkpoint_every,
+        record or Record(), checkpoint_seconds,
     )  # fmt: skip
     try:
         if _lay_out(job, chains, method, device, experiment, resume, overwrite) != "complete":
@@ -189,7 +190,13 @@ def _configuration(job: Job, chains: int, method: ChainMethod) -> dict[str, Any]
 
 
 def _lay_out(
-    job: Job, chains: int, method: ChainMethod, device: str, experiment: str | None, resume: bool | None, overwrite: bool
+    job: Job,
+    chains: int,
+    method: ChainMethod,
+    device: str,
+    experiment: str | None,
+    resume: bool | None,
+    overwrite: bool,
 ) -> _store.Status:
     configuration = _configuration(job, chains, method)
     # Building the schedule refuses starts that do not fit the posterior before anything is written.
@@ -204,9 +211,7 @@ def _lay_out(
             job.path,
             job.posterior,
             configuration,
-            provenance=collect_provenance(
-                experiment=experiment, seed=job.seed, device=device, precision=job.precision
-            ),
+            provenance=collect_provenance(experiment=experiment, seed=job.seed, device=device, precision=job.precision),
             chains=chains,
             draws=job.draws,
             warmup=warmup_iterations,
@@ -251,7 +256,9 @@ def _in_this_process(job: Job, chains: int, method: ChainMethod, shown: Display)
 def _in_processes(job: Job, chains: int, method: ChainMethod, shown: Display) -> None:
     import cloudpickle
 
-    at_once = max(1, min(chains, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    at_once = max(
+        1, min(chains, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
     waiting = [chain for chain in range(chains) if not _is_done(job, chain)]
     running: dict[int, subprocess.Popen] = {}
     messages: Queue[tuple[int, dict[str, Any] | None]] = Queue()
@@ -351,5 +358,3 @@ def _reported(chain: int, message: dict[str, Any], complaints: Any) -> Exception
     if not message["known"]:
         return SamplingError(f"{text} ({message['type']}); its traceback:\n{_said(complaints)[-4000:]}")
     return {"StoreError": StoreError, "InvalidInput": InvalidInput}.get(message["type"], SamplingError)(text)
-
-

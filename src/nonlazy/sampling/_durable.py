@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import IO
 
 
-def replace_durably(path: Path, write: Callable[[IO[bytes]], object], *, sync_parent: bool = True) -> None:
+def replace_durably(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Writes a file through `write` and puts it in the place of `path` in one step; it is on disk when this returns.
 
     The file is written beside its final place, flushed to the disk and renamed. A process killed at any moment, or a
     machine that loses power, leaves the old file or the new one; a full disk leaves the old one. One process at a time
     may write a `path`: what a killed one left behind is written over.
 
-    **Arguments:** `sync_parent=False` leaves it open after a loss of power whether the old file or the new one is
-    there, until the caller calls `sync_folder(path.parent)`.
+    **Raises:** `OSError`.
+    """
+    replace_file(path, write, sync=True)
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object], *, sync: bool) -> None:
+    """As `replace_durably`, but after a loss of power the old file may be back, or, without `sync`, a torn one.
 
     **Raises:** `OSError`.
     """
@@ -22,14 +28,13 @@ def replace_durably(path: Path, write: Callable[[IO[bytes]], object], *, sync_pa
     try:
         with open(temporary, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if sync_parent:
-        sync_folder(path.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -49,9 +54,8 @@ def sync_folder(folder: Path) -> None:
 
     **Raises:** `OSError`.
     """
-    if os.name == "nt":
-        return
-    _sync(folder)
+    if os.name != "nt":
+        _sync(folder, os.O_RDONLY)
 
 
 def sync_tree(folder: Path) -> None:
@@ -61,12 +65,20 @@ def sync_tree(folder: Path) -> None:
     """
     for parent, _, files in os.walk(folder, topdown=False):
         for name in files:
-            _sync(Path(parent, name))
+            sync_file(Path(parent, name))
         sync_folder(Path(parent))
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def sync_file(path: Path) -> None:
+    """Flushes a file to the disk.
+
+    **Raises:** `OSError`.
+    """
+    _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

@@ -76,9 +76,7 @@ class IterationInfo(NamedTuple):
     loss: Float[Array, ""]
 
 
-def make_kernel(
-    posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Rotations | None
-) -> Kernel:
+def make_kernel(posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Rotations | None) -> Kernel:
     """The compiled algorithm that settings ask for."""
     phi = posterior.network.phi
     architecture = Architecture(phi, posterior.network.depth, coordinates.factor is not None)

@@ -42,6 +42,9 @@ class Trajectory(NamedTuple):
     adjusted: Int[Array, ""]
 
 
+PhasePoint = tuple[Position, Position, Float[Array, ""]]
+
+
 class Info(NamedTuple):
     """What one iteration did: acceptance probability, whether it moved, energy error, leapfrog steps, divergence."""
 
@@ -90,25 +93,30 @@ def iterate(
     new, new_momentum, old_loss, new_loss = leapfrog(
         architecture, problem, position, momentum, trajectory.step_size, steps
     )
-    energy_error = (
-        change_of_half_squares(new, position)
-        + change_of_half_squares(new_momentum, momentum)
-        + problem.inverse_noise * (new_loss - old_loss)
-    )
-    accepted, info = metropolis(energy_error, trajectory.adjusted, accept_key)
+    error = energy_error(problem, (position, momentum, old_loss), (new, new_momentum, new_loss))
+    accepted, info = metropolis(error, trajectory.adjusted, accept_key)
     return choose(accepted, new, position), info._replace(steps=steps)
 
 
-def metropolis(energy_error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) -> tuple[Array, Info]:
+def energy_error(problem: Problem, old: PhasePoint, new: PhasePoint) -> Float[Array, ""]:
+    """H(new) - H(old) of (position, momentum, loss), in difference form."""
+    return (
+        change_of_half_squares(new[0], old[0])
+        + change_of_half_squares(new[1], old[1])
+        + problem.inverse_noise * (new[2] - old[2])
+    )
+
+
+def metropolis(error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) -> tuple[Array, Info]:
     """Whether a proposal with this energy error is accepted, and what to report of it."""
-    finite = jnp.isfinite(energy_error)
-    acceptance = jnp.where(finite, jnp.exp(jnp.minimum(0.0, -energy_error)), 0.0)
-    uniform = jax.random.uniform(key, (), energy_error.dtype)
+    finite = jnp.isfinite(error)
+    acceptance = jnp.where(finite, jnp.exp(jnp.minimum(0.0, -error)), 0.0)
+    uniform = jax.random.uniform(key, (), error.dtype)
     accepted = finite & ((uniform < acceptance) | (adjusted == 0))
     return accepted, Info(
         acceptance=acceptance,
         accepted=accepted.astype(jnp.int32),
-        energy_error=energy_error,
+        energy_error=error,
         steps=jnp.ones((), jnp.int32),
-        diverging=(~finite | (energy_error > _DIVERGENCE)).astype(jnp.int32),
+        diverging=(~finite | (error > _DIVERGENCE)).astype(jnp.int32),
     )

@@ -26,7 +26,7 @@ class Job:
     seed: int
     precision: Literal["float32", "float64"]
     record: Record
-    checkpoint_every: int
+    checkpoint_seconds: float
 
     @property
     def phases(self) -> tuple[Phase, ...]:

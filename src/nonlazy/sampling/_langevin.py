@@ -16,12 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nonlazy.sampling._hamiltonian import Info, metropolis
+from nonlazy.sampling._hamiltonian import Info, energy_error, metropolis
 from nonlazy.sampling._potential import (
     Architecture,
     Position,
     Problem,
-    change_of_half_squares,
     choose,
     gradient,
     loss_of,
@@ -59,25 +58,21 @@ def iterate(
         new_force, new_residual = gradient(architecture, problem, new)
         new_momentum = jax.tree.map(lambda v, e, g: v - 0.5 * e * g, half, step, new_force)
         new_loss = loss_of(new_residual)
-        energy_error = (
-            change_of_half_squares(new, position)
-            + change_of_half_squares(new_momentum, momentum)
-            + problem.inverse_noise * (new_loss - loss)
-        )
-        moved, info = metropolis(energy_error, diffusion.adjusted, accept_key)
+        error = energy_error(problem, (position, momentum, loss), (new, new_momentum, new_loss))
+        moved, info = metropolis(error, diffusion.adjusted, accept_key)
         return (
             choose(moved, new, position),
             choose(moved, new_force, force),
             jnp.where(moved, new_loss, loss),
             acceptance + info.acceptance,
             accepted + info.accepted,
-            energy_error,
+            error,
             diverging + info.diverging,
         )
 
     start = (position, force, loss_of(residual), zero, jnp.zeros((), jnp.int32), zero, jnp.zeros((), jnp.int32))
-    position, _, _, acceptance, accepted, energy_error, diverging = jax.lax.fori_loop(0, diffusion.steps, body, start)
-    return position, Info(acceptance / diffusion.steps, accepted, energy_error, diffusion.steps, diverging)
+    position, _, _, acceptance, accepted, error, diverging = jax.lax.fori_loop(0, diffusion.steps, body, start)
+    return position, Info(acceptance / diffusion.steps, accepted, error, diffusion.steps, diverging)
 
 
 def descend(

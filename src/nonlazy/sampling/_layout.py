@@ -15,9 +15,9 @@ from nonlazy.tasks import Task
 
 Per = Literal["draw", "warmup", "snapshot", "chain"]
 
-# A chunk is one file, written as a whole whenever draws are added to it: large enough to keep the files few, small
-# enough to rewrite at every checkpoint.
-_CHUNK_BYTES = 2**20
+# A chunk is one file, and its records are part of every checkpoint until it is full: large enough to keep the files
+# few, small enough for that.
+_CHUNK_BYTES = 2**19
 _CHUNK_RECORDS = 4096
 _LARGEST_KNOWN_CHUNK_BYTES = 2**26
 

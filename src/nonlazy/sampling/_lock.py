@@ -20,8 +20,12 @@ class ChainLock:
             import fcntl
         except ImportError:
             return
-        # Kept open on purpose: the lock lasts as long as the file is open.
-        self._file = open(path, "ab")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            # Kept open on purpose: the lock lasts as long as the file is open.
+            self._file = open(path, "ab")
+        except OSError as error:
+            raise StoreError(f"chain {chain} of {path.parent.parent} cannot be written: {error}") from error
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

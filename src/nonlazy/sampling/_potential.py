@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from nonlazy.activations import Activation
 
@@ -78,9 +78,7 @@ def loss_of(residual: Float[Array, "m P"]) -> Float[Array, ""]:
     return 0.5 * jnp.sum(residual * residual)
 
 
-def gradient(
-    architecture: Architecture, problem: Problem, position: Position
-) -> tuple[Position, Float[Array, "m P"]]:
+def gradient(architecture: Architecture, problem: Problem, position: Position) -> tuple[Position, Float[Array, "m P"]]:
     """dU/dx and the residual f - y, by hand: one forward and one backward pass, nothing recomputed."""
     layers = preactivations(architecture, problem, position)
     phis = [architecture.phi(z) for z in layers]
@@ -124,6 +122,6 @@ def normal_like(key: Array, position: Position) -> Position:
     )
 
 
-def choose(condition: Float[Array, ""], new: Position, old: Position) -> Position:
+def choose(condition: Bool[Array, ""], new: Position, old: Position) -> Position:
     """`new` where `condition` holds, else `old`, without letting a NaN of either reach the other."""
     return jax.tree.map(lambda n, o: jnp.where(condition, n, o), new, old)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Protocol, Self
+from abc import ABC, abstractmethod
 
 from nonlazy.sampling._chain_progress import Progress
 
@@ -10,40 +10,32 @@ from nonlazy.sampling._chain_progress import Progress
 _LINE_SECONDS = 10.0
 
 
-class Display(Protocol):
-    """Shows where chains stand."""
+class Display(ABC):
+    """Shows where chains stand; a context manager around the sampling."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_) -> None: ...
-    def show(self, progress: Progress) -> None:
-        """Takes the newest state of one chain."""
-        ...
-
-
-class Silent:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Display":
         return self
 
     def __exit__(self, *_) -> None:
-        pass
+        return None
+
+    @abstractmethod
+    def show(self, progress: Progress) -> None:
+        """Takes the newest state of one chain."""
+
+
+class Silent(Display):
+    """Shows nothing."""
 
     def show(self, progress: Progress) -> None:
         pass
 
 
-class Lines:
+class Lines(Display):
     """A line every ten seconds, for logs and pipes."""
 
     def __init__(self):
         self._last = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_) -> None:
-        pass
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
@@ -58,13 +50,18 @@ class Lines:
         )
 
 
-class Bars:
+class Bars(Display):
     """A bar a chain on a terminal: iterations, rate, time left, acceptance, loss, temperature."""
 
     def __init__(self, chains: int, total: int):
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress as RichProgress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         self._progress = RichProgress(
             TextColumn("chain {task.fields[chain]}"),
@@ -82,7 +79,7 @@ class Bars:
         self._begun: dict[int, tuple[float, int]] = {}
         self._acceptance: dict[int, float] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Display":
         self._progress.start()
         return self
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from nonlazy.sampling._potential import Architecture, Position, Problem, outputs, preactivations
 
@@ -50,7 +50,9 @@ def rotate_pairs(
 
     def attempt(index, carry):
         readout, rows, z, residual, accepted = carry
-        i_key, j_key, factor_key, angle_key, radius_key, accept_key = jax.random.split(jax.random.fold_in(key, index), 6)
+        i_key, j_key, factor_key, angle_key, radius_key, accept_key = jax.random.split(
+            jax.random.fold_in(key, index), 6
+        )
         dtype = z.dtype
         weights = jnp.sum(readout * readout, axis=0)
         cumulative = jnp.cumsum(weights)
@@ -58,7 +60,9 @@ def rotate_pairs(
             jnp.searchsorted(cumulative, jax.random.uniform(k, (), dtype) * cumulative[-1]).clip(0, weights.size - 1)
             for k in (i_key, j_key)
         )
-        factor = jax.random.choice(factor_key, jnp.array(_ANGLE_FACTORS, dtype), p=jnp.array(_ANGLE_PROBABILITIES, dtype))
+        factor = jax.random.choice(
+            factor_key, jnp.array(_ANGLE_FACTORS, dtype), p=jnp.array(_ANGLE_PROBABILITIES, dtype)
+        )
         angle = factor * jax.random.uniform(angle_key, (), dtype, -math.pi / 2, math.pi / 2)
         low, high = (math.log(radius) for radius in _RADIUS_RANGE)
         radius = jnp.exp(jax.random.uniform(radius_key, (), dtype, low, high))
@@ -82,11 +86,9 @@ def rotate_pairs(
         change = problem.gain * (
             b_i[:, None] * phi(new_i) + b_j[:, None] * phi(new_j) - a_i[:, None] * phi(z_i) - a_j[:, None] * phi(z_j)
         )
-        log_acceptance = (
-            -problem.inverse_noise * (0.5 * jnp.sum(change * change) + jnp.sum(change * residual))
-            + jnp.log(jnp.sum(b_i**2) * jnp.sum(b_j**2))
-            - jnp.log(weights[i] * weights[j])
-        )
+        log_acceptance = -problem.inverse_noise * (
+            0.5 * jnp.sum(change * change) + jnp.sum(change * residual)
+        ) + log_selection_ratio(jnp.sum(b_i**2), jnp.sum(b_j**2), weights[i], weights[j])
         uniform = jax.random.uniform(accept_key, (), dtype)
         accept = (i != j) & (jnp.log(uniform) < log_acceptance)
 
@@ -108,6 +110,11 @@ def rotate_pairs(
     else:
         position = Position(position.first, (*position.hidden[:-1], rows), readout)
     return position, RotationInfo(attempts, accepted)
+
+
+def log_selection_ratio(new_i, new_j, old_i, old_j) -> Float[Array, ""]:
+    """log of the probability of choosing the pair again after the rotation, over that of having chosen it."""
+    return jnp.log(new_i) + jnp.log(new_j) - jnp.log(old_i) - jnp.log(old_j)
 
 
 def rotate_linear(

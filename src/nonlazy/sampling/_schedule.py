@@ -112,17 +112,13 @@ def warmup_phases(
     return tuple(phase for phase in phases if phase.iterations > 0)
 
 
-def sampling_phase(
-    posterior: Posterior, sampler: Sampler, moves: Rotations | None, iterations: int
-) -> Phase:
+def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Rotations | None, iterations: int) -> Phase:
     """The phase of the draws: nothing adapts."""
     T = posterior.temperature
     phase = Phase("sampling", iterations, (T, T), adapt=0.0)
     if isinstance(sampler, HMC):
         assert sampler.trajectory_length
-        return replace(
-            phase, trajectory_length=sampler.trajectory_length, rotations=moves.attempts if moves else 0
-        )
+        return replace(phase, trajectory_length=sampler.trajectory_length, rotations=moves.attempts if moves else 0)
     if isinstance(sampler, Langevin):
         return replace(phase, adjusted=sampler.adjusted)
     return phase

@@ -97,7 +97,9 @@ def resolve_start(start: Start | str, posterior: Posterior) -> Start:
             )
         start = _NAMES[start]()
     if not isinstance(start, Start):
-        raise InvalidInput(f"start is {start!r}: give 'prior', 'annealed', Planted(...), Continuation(...) or Annealed(...)")
+        raise InvalidInput(
+            f"start is {start!r}: give 'prior', 'annealed', Planted(...), Continuation(...) or Annealed(...)"
+        )
     if isinstance(start, Planted) and len(start.codes[0]) != posterior.task.classes:
         raise InvalidInput(f"planted codes have {len(start.codes[0])} classes, the task {posterior.task.classes}")
     return start

@@ -4,9 +4,11 @@ A run is one folder: a Zarr store (format 3, consolidated metadata) that plain x
 with the last checkpoint of each chain. Every array exists, empty, from the start, and every Zarr chunk belongs to one
 chain, so that the processes of the chains write side by side without a word to each other.
 
-Two rules make a run that was stopped at any moment continue bit for bit: every file is replaced in one step, old or new
-but never torn, and a checkpoint is written once the draws that it counts are on disk. What the arrays hold past the last
-checkpoint is not part of the run yet: readers cut it off, and the continued chain writes it again.
+Two rules make a run that was stopped at any moment continue bit for bit: a checkpoint is replaced in one step, and
+every draw that it counts is on disk by then, in a full chunk or in the checkpoint itself. What the arrays hold past the
+last checkpoint is not part of the run yet: readers cut it off, and the continued chain writes it again. A run whose
+process was killed can be read at once; after a loss of power, the chunks that were being filled may have to be repaired
+first, which continuing the run does.
 
 The checkpoints stay when the run is complete: they hold the last state of each chain.
 """

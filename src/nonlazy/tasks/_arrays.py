@@ -122,7 +122,9 @@ def from_npz(
     """
     path = Path(path).expanduser()
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # The file is opened here, because numpy leaves it open where it turns out to be damaged.
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: holds one array, not several by name: write it with numpy.savez")
             unknown = sorted(set(archive.files) - set(NPZ_KEYS))

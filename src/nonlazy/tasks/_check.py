@@ -61,9 +61,13 @@ def every_class_present(counts: Sequence[int] | np.ndarray, names: Sequence[str]
     """
     empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
     if empty:
-        drawn = ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
         which = f"class {empty[0]} has" if len(empty) == 1 else f"classes {_list(empty)} have"
-        raise InvalidInput(f"{which} no training input (inputs a class: {drawn}): {advice}")
+        raise InvalidInput(f"{which} no training input ({listed(counts, names)}): {advice}")
+
+
+def listed(counts: Sequence[int] | np.ndarray, names: Sequence[str]) -> str:
+    """Counts in words: "50 of class 0, 25 of class 1"."""
+    return ", ".join(f"{count} of class {name}" for name, count in zip(names, counts, strict=True))
 
 
 def _list(names: Sequence[str]) -> str:

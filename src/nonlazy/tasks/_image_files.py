@@ -69,8 +69,8 @@ def decode(name: str, content: bytes | Path, decoding: Decoding) -> UInt8[np.nda
         raise DataError(f"{name}: has pixels of mode {mode}; images with 8 bits a channel are read, convert it first")
     if pixels.shape[:2] != decoding.shape:
         raise DataError(
-            f"{name}: is {shape[0]} x {shape[1]} pixels (height x width), others are "
-            f"{decoding.shape[0]} x {decoding.shape[1]}: all must be alike"
+            f"{name}: is {shape[0]} x {shape[1]} pixels (height x width); "
+            f"this task takes {decoding.shape[0]} x {decoding.shape[1]}"
         )
     return pixels.ravel() if decoding.grey else pixels.transpose(2, 0, 1).ravel()
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from nonlazy.errors import InvalidInput
+from nonlazy.tasks._check import listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +67,9 @@ def draw(
     available = pool.positions(classes)
     if size is not None:
         if size > available.size:
-            counts = ", ".join(f"{name}: {n}" for name, n in zip(names, pool.counts(classes), strict=True))
             raise InvalidInput(
-                f"{size} {what} examples were asked for; there are {available.size} in these classes ({counts})"
+                f"{size} {what} examples were asked for; there are {available.size} in these classes "
+                f"({listed(pool.counts(classes), names)})"
             )
         available = stream.permutation(available)[:size]
     # A table from class to position; classes that were not asked for do not occur in `available`.

@@ -40,9 +40,12 @@ class LinearEnergy:
         return value, V @ gradient @ V.T
 
     def in_eigenbasis(
-        self, V: Float[np.ndarray, "m m"], r: Float[np.ndarray, " m"]
-    ) -> tuple[float, Float[np.ndarray, "m m"]]:
-        """F at R = V diag(r) V^T with r > 0, and its gradient with respect to H, written in the basis V."""
+        self, V: Float[np.ndarray, "m n"], r: Float[np.ndarray, " n"]
+    ) -> tuple[float, Float[np.ndarray, "n n"]]:
+        """F at R = V diag(r) V^T with r > 0, and its gradient with respect to H, written in the basis V.
+
+        With fewer columns than outputs, the part of F of these directions.
+        """
         h, w = np.log(r), self.variance * r**self.depth
         gain = self.kappa[:, None] * w
         noisy = gain + self.temperature

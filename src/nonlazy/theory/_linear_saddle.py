@@ -53,11 +53,21 @@ def noiseless_saddle(energy: LinearEnergy, leading: bool = False) -> Saddle:
         value = 0.5 * (L + 1) * float(np.sum(r))
         words = "the leading order has one solution"
     else:
-        slope_of_null = 0.5 * L * (load - 1.0) * (~labelled).sum()
-        value = -math.inf if slope_of_null > 0 else energy.in_eigenbasis(basis[:, labelled], r)[0]
+        value = _noiseless_value(energy, basis[:, labelled], r)
         words = "at T = 0 the saddle commutes with Y^T K_0^+ Y and has one solution"
     residual = float(np.max(np.abs(slope), initial=0.0)) / (0.5 * L * max(1.0, float(np.max(ratios))))
     return Saddle(basis, ratios, value, residual, 0.0, words)
+
+
+def _noiseless_value(
+    energy: LinearEnergy, basis: Float[np.ndarray, "m labelled"], ratios: Float[np.ndarray, " labelled"]
+) -> float:
+    """F at T = 0, where r = 0 in all directions but `basis`: -infinity if rank(K_0) > N, finite at rank(K_0) = N."""
+    nulls, rank = energy.m - ratios.size, energy.kappa.size
+    if nulls and rank > energy.width:
+        return -math.inf
+    value = energy.in_eigenbasis(basis, ratios)[0]
+    return value + nulls * 0.5 * (float(np.sum(np.log(energy.variance * energy.kappa))) / energy.width - energy.depth)
 
 
 def prior_saddle(energy: LinearEnergy) -> Saddle:

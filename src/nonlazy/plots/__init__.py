@@ -1,0 +1,17 @@
+"""The pictures that figures are made of: arrays in, matplotlib figures out. Matplotlib loads on first use."""
+
+from nonlazy.plots._compare import compare as compare
+from nonlazy.plots._kernel import kernel as kernel
+from nonlazy.plots._layer import layer as layer
+from nonlazy.plots._outputs import outputs_against_targets as outputs_against_targets
+from nonlazy.plots._raster import activation_raster as activation_raster
+from nonlazy.plots._readouts import (
+    readout_map as readout_map,
+    readout_scatter as readout_scatter,
+)
+from nonlazy.plots._rows import (
+    Rows as Rows,
+    rows_of as rows_of,
+)
+from nonlazy.plots._save import save as save
+from nonlazy.plots._trace import trace as trace

@@ -1,0 +1,425 @@
+"""Neurons that change code: an exact Metropolis-Hastings move with the readouts integrated out.
+
+One hidden layer, bounded activation, mutually orthogonal inputs (K_0 = 1). Gradients alone never carry a neuron of a
+sigmoidal network from one code to another at low temperature; chains then freeze with the numbers of neurons per code
+that their start left them. For neuron i in its cavity (`_collapsed`):
+
+1. its readout a is drawn from the exact conditional given z_i;
+2. the wells of a in the cavity are found from a frozen table of starts (`_jump_wells`), with weights pi;
+3. a is labelled by the nearest start; a new label is drawn from pi. Where it is the present one, nothing happens;
+4. else a' is drawn from a Student-t around the new well (rejected if its label differs), and z' = F'^-1(F(z | a) | a'),
+   input by input, with F the distribution function of the reference r(z | a) (`_jump_reference`);
+5. (a', z') is accepted with probability min(1, e^(W' - W)), W = log p(a, z) - log pi - log St(a) - log r(z | a) with pi and
+   St of a's own label: the volume change of the transport is r(z | a) / r(z' | a').
+
+A sweep attempts this for every neuron in random order and ends with an exact draw of all readouts. It leaves the posterior
+invariant for every fixed table; rebuilding the table from the state of the chain is for warm-up only. The transport keeps
+the ranks F(z | a), so that a sweep alone does not reach every z: combine it with Hamiltonian Monte Carlo.
+
+Steps 1 to 3 are evaluated for a block of neurons at once and kept as long as no neuron is replaced, which few are.
+"""
+
+import functools
+import itertools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from nonlazy.activations import Activation
+from nonlazy.errors import InvalidInput
+from nonlazy.posterior import Posterior
+from nonlazy.sampling import _jump_reference as reference
+from nonlazy.sampling._collapsed import (
+    Cavity,
+    Collapsed,
+    Inverse,
+    apply,
+    cavity,
+    draw_readouts,
+    features,
+    invert,
+    replace,
+)
+from nonlazy.sampling._jump_wells import (
+    Fields,
+    Table,
+    Wells,
+    class_means,
+    fields_of,
+    find_wells,
+    nearest,
+    quadrature,
+    search_wells,
+    solve_transposed,
+    tilt,
+)
+from nonlazy.sampling._potential import Position
+
+
+_MAX_CLASSES = 6
+_STARTS = (0.05, 0.95)
+_SEARCH_STEPS = 60
+_REFERENCE_STEPS = 5
+# Wells closer than this are one; an empty one this much less likely than the best, in nats, is left out.
+_SAME_WELL = 0.15
+_HOPELESS = 100.0
+
+
+class Settings(NamedTuple):
+    """What is compiled into a sweep.
+
+    - `wells`: rows of a table. `block`: neurons that are looked at together. `steps`: joint Newton steps of a well.
+    - `freedom`, `inflation`: of the Student-t around a well. `floor`: share of labels drawn uniformly.
+    - `fresh`: share of proposals with new ranks instead of transported ones. `redraw`: also propose to redraw a neuron
+      within its code. Both make a sweep ergodic alone; Hamiltonian Monte Carlo does their work far cheaper.
+    """
+
+    wells: int = 8
+    block: int = 32
+    steps: int = 3
+    freedom: int = 8
+    inflation: float = 1.1
+    floor: float = 1e-3
+    fresh: float = 0.0
+    redraw: bool = False
+
+
+class SweepInfo(NamedTuple):
+    """Proposed and accepted changes of code in one sweep, and the drift of the maintained inverse."""
+
+    proposed: Int[Array, ""]
+    accepted: Int[Array, ""]
+    drift: Float[Array, ""]
+
+
+class _Randoms(NamedTuple):
+    """The random numbers of each neuron's attempt."""
+
+    readout: Float[Array, "N m"]
+    label: Float[Array, " N"]
+    student: Float[Array, "N m"]
+    radius: Float[Array, "N half"]
+    fresh: Float[Array, " N"]
+    accept: Float[Array, " N"]
+
+
+class _Screened(NamedTuple):
+    """Steps 1 to 3 for a block: present and new label, readout, and the wells."""
+
+    old: Int[Array, " B"]
+    new: Int[Array, " B"]
+    a: Float[Array, "m B"]
+    log_share: Float[Array, "wells B"]
+    wells: Wells
+
+
+def check(posterior: Posterior, orthogonal: bool) -> None:
+    """Raises `InvalidInput` where the move does not apply; `orthogonal` says that K_0 = 1."""
+    network, classes = posterior.network, posterior.task.classes
+    reasons = (
+        (network.depth != 1, f"one hidden layer, not {network.depth}"),
+        (network.phi.kind != "sigmoidal", f"a sigmoidal (bounded) activation, not {network.phi.name}"),
+        (not orthogonal, "mutually orthogonal training inputs of equal norm (K_0 = 1)"),
+        (posterior.temperature == 0, "a temperature above 0"),
+        (classes > _MAX_CLASSES, f"at most {_MAX_CLASSES} classes, not {classes}: 2^classes codes are searched"),
+    )
+    for applies, reason in reasons:
+        if applies:
+            raise InvalidInput(f"moves in which neurons change code need {reason}: use moves='none'")
+
+
+def make_problem(posterior: Posterior) -> Collapsed:
+    """The numbers of the collapsed posterior, NumPy float64."""
+    task, network = posterior.task, posterior.network
+    scale = math.sqrt(posterior.sigma2[0])
+    nodes, log_weights = quadrature(network.phi, scale)
+    members = np.zeros((task.P, task.classes))
+    members[np.arange(task.P), task.labels] = 1.0
+    members = members[:, members.any(axis=0)]
+    gain = network.readout_scale * math.sqrt(posterior.sigma_a2)
+    return Collapsed(
+        np.asarray(task.Y), members, np.float64(gain), np.float64(posterior.noise_variance), np.float64(scale), nodes,
+        log_weights,
+    )  # fmt: skip
+
+
+def make_table(
+    phi: Activation, problem: Collapsed, position: Position, settings: Settings = Settings()
+) -> Table:
+    """The wells of a state of the chain, NumPy float32: populated ones first, then by weight."""
+    C = problem.members.shape[1]
+    low, high = float(problem.nodes[0]), float(problem.nodes[-1])
+    codes = np.array([[low + (high - low) * x for x in code] for code in itertools.product(_STARTS, repeat=C)])
+    with jax.enable_x64(True):
+        found = jax.device_get(_search(phi, problem, position, codes))
+    readout, class_mean, log_weight, good, own = found
+    chosen: list[int] = []
+    for index in np.argsort(-log_weight):
+        far = all(np.linalg.norm(readout[index] - readout[one]) > _SAME_WELL for one in chosen)
+        if good[index] and far:
+            chosen.append(int(index))
+    if not chosen:
+        chosen = [int(np.argmax(log_weight))]
+    distance = np.linalg.norm(own.T[:, None] - readout[chosen][None], axis=2)
+    population = np.bincount(distance.argmin(axis=1), minlength=len(chosen))
+    best = max(log_weight[chosen])
+    rows = [
+        (population[k] == 0, -log_weight[index], index)
+        for k, index in enumerate(chosen)
+        if population[k] > 0 or log_weight[index] > best - _HOPELESS
+    ]
+    kept = [index for _, _, index in sorted(rows)][: settings.wells]
+    shape = (settings.wells, readout.shape[1])
+    table = Table(
+        np.zeros(shape, np.float32), np.zeros((settings.wells, C), np.float32), np.asarray(len(kept), np.int32)
+    )
+    table.readout[: len(kept)] = readout[kept]
+    table.class_mean[: len(kept)] = class_mean[kept]
+    return table
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _search(phi: Activation, problem: Collapsed, position: Position, codes: Float[Array, "starts C"]):
+    U = features(phi, problem, position.first)
+    inverse = invert(problem, U)
+    own = position.readout.astype(jnp.float32) / math.sqrt(U.shape[1])
+    return *search_wells(problem, inverse, codes, _SEARCH_STEPS), own
+
+
+def sweep(
+    phi: Activation,
+    problem: Collapsed,
+    table: Table,
+    position: Position,
+    key: Array,
+    settings: Settings = Settings(),
+) -> tuple[Position, SweepInfo]:
+    """One attempt a neuron in random order, then all readouts anew; same precision out as in.
+
+    It computes in float64 where that is needed, whatever JAX is configured to.
+    """
+    with jax.enable_x64(True):
+        return _sweep(phi, settings, problem, table, position, key)
+
+
+def sweep_traced(
+    phi: Activation, settings: Settings, problem: Collapsed, table: Table, position: Position, key: Array
+) -> tuple[Position, SweepInfo]:
+    """`sweep` as a function to be compiled, with 64-bit numbers enabled."""
+    problem = jax.tree.map(jnp.asarray, problem)
+    order_key, random_key, rank_key, readout_key = jax.random.split(key, 4)
+    N, P = position.first.shape
+    m = position.readout.shape[0]
+    B = min(settings.block, N)
+    order = jax.random.permutation(order_key, N)
+    randoms = _randoms(random_key, N, m, settings)
+    first = position.first[order]
+    inverse = invert(problem, features(phi, problem, first))
+
+    def block(carry):
+        at, first, inverse, proposed, accepted = carry
+        # The last block starts where a whole one fits; neurons before `at` have had their attempt.
+        start = jnp.minimum(at, N - B)
+        screened = _screen(phi, settings, problem, table, inverse, first, randoms, start)
+        wanted = jnp.ones(B, bool) if settings.redraw else screened.new != screened.old
+
+        def waiting(neuron):
+            return wanted & (jnp.arange(B) + start >= neuron)
+
+        def more(inner):
+            neuron, *_, moved = inner
+            return jnp.any(waiting(neuron)) & ~moved
+
+        def attempt(inner):
+            neuron, first, inverse, proposed, accepted, _ = inner
+            j = jnp.argmax(waiting(neuron)).astype(jnp.int32)
+            first, inverse, moved = _attempt(
+                phi, settings, problem, table, inverse, first, randoms, screened, start, j, rank_key
+            )
+            count = moved.astype(jnp.int32)
+            return start + j + 1, first, inverse, proposed + 1, accepted + count, moved
+
+        inner = (at, first, inverse, proposed, accepted, jnp.zeros((), bool))
+        neuron, first, inverse, proposed, accepted, moved = jax.lax.while_loop(more, attempt, inner)
+        return jnp.where(moved, neuron, start + B), first, inverse, proposed, accepted
+
+    zero = jnp.zeros((), jnp.int32)
+    carry = (zero, first, inverse, zero, zero)
+    _, first, inverse, proposed, accepted = jax.lax.while_loop(lambda carry: carry[0] < N, block, carry)
+    U = features(phi, problem, first)
+    drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
+    readout = draw_readouts(problem, inverse, U, readout_key).astype(position.readout.dtype)
+    back = jnp.argsort(order)
+    return Position(first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift)
+
+
+_sweep = jax.jit(sweep_traced, static_argnums=(0, 1))
+
+
+def _randoms(key: Array, N: int, m: int, settings: Settings) -> _Randoms:
+    keys = jax.random.split(key, 6)
+    f64 = jnp.float64
+    return _Randoms(
+        jax.random.normal(keys[0], (N, m), f64),
+        jax.random.uniform(keys[1], (N,), f64),
+        jax.random.normal(keys[2], (N, m), f64),
+        jax.random.uniform(keys[3], (N, settings.freedom // 2), f64),
+        jax.random.uniform(keys[4], (N,), f64),
+        jax.random.uniform(keys[5], (N,), f64),
+    )
+
+
+def _screen(
+    phi: Activation,
+    settings: Settings,
+    problem: Collapsed,
+    table: Table,
+    inverse: Inverse,
+    first: Float[Array, "N P"],
+    randoms: _Randoms,
+    start: Int[Array, ""],
+) -> _Screened:
+    """Steps 1 to 3 for the block of neurons from `start`."""
+    B, P = min(settings.block, first.shape[0]), first.shape[1]
+    rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, start, B), randoms)
+    u = features(phi, problem, jax.lax.dynamic_slice_in_dim(first, start, B))
+    fields, overlap, dual = fields_of(problem, inverse, u)
+    whitened = dual + jnp.sqrt(1.0 - overlap)[:, None] * rows.readout
+    a = (whitened / math.sqrt(P)).T.astype(jnp.float32)
+    wells = find_wells(problem, table, fields, settings.steps)
+    log_share = log_shares(wells, table.count, settings.floor)
+    cumulative = jnp.cumsum(jnp.exp(log_share), axis=0)
+    new = jnp.argmax(cumulative > rows.label * cumulative[-1], axis=0).astype(jnp.int32)
+    return _Screened(nearest(table, a), new, a, log_share, wells)
+
+
+def log_shares(wells: Wells, count: Int[Array, ""], floor: float) -> Float[Array, "wells B"]:
+    """log pi: the probabilities of the labels, float64."""
+    used = (jnp.arange(wells.log_weight.shape[0]) < count)[:, None]
+    share = jax.nn.softmax(jnp.where(used, wells.log_weight.astype(jnp.float64), -jnp.inf), axis=0)
+    return jnp.log(jnp.where(used, (1.0 - floor) * share + floor / count, 0.0))
+
+
+class _Neuron(NamedTuple):
+    """One neuron's cavity and wells."""
+
+    cavity: Cavity
+    fields: Fields
+    wells: Wells
+    log_share: Float[Array, " wells"]
+
+
+class Candidate(NamedTuple):
+    """A readout and preactivations (whitened) with label, features u and Q_i u."""
+
+    label: Int[Array, ""]
+    a: Float[Array, " m"]
+    z: Float[Array, " P"]
+    u: Float[Array, " P"]
+    applied: Float[Array, " P"]
+
+
+def _attempt(
+    phi: Activation,
+    settings: Settings,
+    problem: Collapsed,
+    table: Table,
+    inverse: Inverse,
+    first: Float[Array, "N P"],
+    randoms: _Randoms,
+    screened: _Screened,
+    start: Int[Array, ""],
+    j: Int[Array, ""],
+    rank_key: Array,
+) -> tuple[Float[Array, "N P"], Inverse, Bool[Array, ""]]:
+    """Steps 4 and 5 for neuron `start + j`, whose place in the block is `j`."""
+    index = start + j
+    row = jax.tree.map(lambda x: x[index], randoms)
+    z = first[index].astype(jnp.float64)
+    u = features(phi, problem, z)
+    fields, _, _ = fields_of(problem, inverse, u[None])
+    here = _Neuron(
+        cavity(inverse, u),
+        fields,
+        jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, j, x.ndim - 1), screened.wells),
+        screened.log_share[:, j],
+    )
+    a = screened.a[:, j].astype(jnp.float64)
+    old = Candidate(screened.old[j], a, z, u, apply(inverse, here.cavity, u))
+    new_a = student(settings, here.wells, screened.new[j], row.student, row.radius, z.size)
+    old_grid = reference_of(phi, problem, here.fields, here.wells, old.label, old.a)
+    new_grid = reference_of(phi, problem, here.fields, here.wells, screened.new[j], new_a)
+    rank = reference.distribution(old_grid, z)
+    if settings.fresh > 0:
+        ranks = jax.random.uniform(jax.random.fold_in(rank_key, index), z.shape, jnp.float64)
+        rank = jnp.where(row.fresh < settings.fresh, ranks, rank)
+    new_z = reference.quantile(new_grid, rank).astype(first.dtype)
+    new_u = features(phi, problem, new_z)
+    new = Candidate(screened.new[j], new_a, new_z.astype(jnp.float64), new_u, apply(inverse, here.cavity, new_u))
+    ratio = log_excess(settings, problem, here, new, new_grid) - log_excess(settings, problem, here, old, old_grid)
+    stays = nearest(table, new_a.astype(jnp.float32)[:, None])[0] != new.label
+    # Not a number where either state lies outside the grid: no move either way.
+    moved = (jnp.log(row.accept) < ratio) & ~stays
+
+    def move():
+        changed = jax.lax.dynamic_update_index_in_dim(first, new_z, index, 0)
+        return changed, replace(problem, inverse, here.cavity, new_u, new.applied)
+
+    first, inverse = jax.lax.cond(moved, move, lambda: (first, inverse))
+    return first, inverse, moved
+
+
+def student(
+    settings: Settings,
+    wells: Wells,
+    label: Int[Array, ""],
+    normal: Float[Array, " m"],
+    uniforms: Float[Array, " half"],
+    P: int,
+) -> Float[Array, " m"]:
+    """A readout from the multivariate Student-t around a well."""
+    centre, lower, pivots = (x[label, ..., 0].astype(jnp.float64) for x in (wells.readout, wells.lower, wells.pivots))
+    square = -2.0 * jnp.sum(jnp.log1p(-uniforms))
+    radius = settings.inflation * jnp.sqrt(settings.freedom / (P * square))
+    return centre + radius * solve_transposed(lower, normal / jnp.sqrt(pivots))
+
+
+def log_student(settings: Settings, wells: Wells, label: Int[Array, ""], a: Float[Array, " m"], P: int) -> Array:
+    """log density of `student`, up to what all wells share."""
+    centre, lower, pivots = (x[label, ..., 0].astype(jnp.float64) for x in (wells.readout, wells.lower, wells.pivots))
+    scaled = lower.T @ (a - centre)
+    distance = P * jnp.sum(pivots * scaled * scaled) / (settings.inflation**2 * settings.freedom)
+    return 0.5 * jnp.sum(jnp.log(pivots)) - 0.5 * (settings.freedom + a.size) * jnp.log1p(distance)
+
+
+def reference_of(
+    phi: Activation, problem: Collapsed, fields: Fields, wells: Wells, label: Int[Array, ""], a: Float[Array, " m"]
+) -> reference.Reference:
+    """r(z | a): every input in the field that the cavity and its own class means leave."""
+    a32 = a.astype(jnp.float32)[:, None]
+    b = class_means(problem, fields, a32, wells.class_mean[label], _REFERENCE_STEPS)
+    h, beta, average, _ = tilt(fields, problem.members.astype(jnp.float32), a32, b)
+    h, beta, average = (x[0].astype(jnp.float64)[:, None] for x in (h, beta, average))
+    z = reference.grid()
+    value = phi(problem.scale * z)
+    return reference.make_reference(-0.5 * z * z + h * value - 0.5 * beta * (value - average) ** 2)
+
+
+def log_excess(
+    settings: Settings, problem: Collapsed, here: _Neuron, state: Candidate, grid: reference.Reference
+) -> Float[Array, ""]:
+    """W: log of target over proposal density."""
+    well = here.log_share[state.label] + log_student(settings, here.wells, state.label, state.a, state.z.size)
+    return log_target(here.cavity, state) - well - reference.log_density(grid, state.z)
+
+
+def log_target(cavity: Cavity, state: Candidate) -> Float[Array, ""]:
+    """log p(a, z | Y, the other neurons' z), up to a constant."""
+    P = state.z.size
+    coupling = math.sqrt(P) * (state.u @ cavity.dual) @ state.a
+    square = P * jnp.sum(state.a * state.a)
+    return coupling - 0.5 * square * (1.0 + state.u @ state.applied) - 0.5 * jnp.sum(state.z * state.z)

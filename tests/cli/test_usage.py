@@ -1,0 +1,160 @@
+"""The command line as somebody meets it who has just installed nonlazy: help, lists, and mistakes."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nonlazy import experiments
+from nonlazy.cli._app import app
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # A terminal of known width, without colours, so that messages are not broken at odd places.
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """The message of a command that must be refused with status 2, in one paragraph."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["figure", "run", "show", "codes", "experiments"])
+def test_every_command_has_help_with_examples(command):
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    assert "Examples" in result.output and f"nonlazy {command}" in result.output
+
+
+def test_the_first_page_says_where_to_start_and_what_the_exit_status_means():
+    output = invoke("--help").output
+    assert "nonlazy figure 2" in output and "Exit status" in output
+
+
+def test_experiments_are_listed_and_printed():
+    listed = invoke("experiments").output
+    assert all(name in listed for name in experiments.names())
+    assert invoke("experiments", "--show", "mnist").output == experiments.text("mnist")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("figure", "7"), "figure '7' is not one that this version draws"),
+        (("figure", "2", "--activation", "gelu"), "no activation 'gelu': choose one of sigmoid, linear, relu"),
+        (("figure", "2", "--draws", "0"), "[sampling] draws is 0: it must be 1 or more"),
+        (("figure", "2", "--draws", "many"), "Invalid value for '--draws'"),
+        (("figure", "2", "--resume", "--overwrite"), "choose one of the two"),
+        (("run", "nist"), "experiment 'nist' is not known: did you mean 'mnist'?"),
+        (("run", "none.toml"), "there is no file none.toml"),
+        (("show", "none.zarr"), "none.zarr"),
+        (("experiments", "--show", "minst"), "did you mean 'mnist'?"),
+        (("codes", "none.npz"), "there is no file none.npz"),
+        (("codes",), "Usage"),
+        (("figur", "2"), "No such command 'figur'"),
+    ],
+)
+def test_mistakes_are_explained(arguments, expected):
+    assert expected in refused(*arguments)
+
+
+def test_typos_in_a_file_are_explained(empty_folder):
+    text = experiments.text("mnist").replace("width = 100 ", "widht = 100 ").replace("1e-3", "-1")
+    (empty_folder / "mine.toml").write_text(text, encoding="utf-8")
+    message = refused("run", "mine.toml")
+    assert "key 'widht' is not known: did you mean 'width'?" in message
+    assert "temperature is -1: it must be above 0" in message
+
+
+@pytest.mark.parametrize("command", [("figure", "2"), ("run", "mnist")])
+def test_an_out_folder_that_is_a_file_is_refused(empty_folder, command):
+    (empty_folder / "taken").write_text("", encoding="utf-8")
+    assert "taken is a file: give a folder" in refused(*command, "--out", "taken")
+
+
+def test_debug_adds_the_traceback():
+    result = invoke("run", "nist", "--debug")
+    assert result.exit_code == 2
+    assert "Traceback" in result.output and "experiment 'nist' is not known" in result.output
+
+
+def layer(folder, **arrays):
+    """A layer of 60 neurons in the codes 1-1-0, 1-0-1 and 0-1-1, as a file."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 30)
+    codes = np.tile([[1, 1, 0], [1, 0, 1], [0, 1, 1]], (20, 1))
+    activations = np.clip(0.1 + 0.8 * codes[:, labels] + 0.05 * generator.standard_normal((60, 90)), 0, 1)
+    np.savez(folder / "layer.npz", **{"activations": activations, "labels": labels, **arrays})
+
+
+def test_codes_of_a_file(empty_folder):
+    layer(empty_folder)
+    result = invoke("codes", "layer.npz", "--activation", "sigmoid")
+    assert result.exit_code == 0
+    assert all(text in result.output for text in ("redundant", "1-1-0", "1-0-1", "0-1-1"))
+
+
+def test_codes_as_json(empty_folder):
+    layer(empty_folder)
+    found = json.loads(invoke("codes", "layer.npz", "--activation", "sigmoid", "--json").output)
+    assert found["kind"] == "redundant"
+    assert {row["code"]: row["neurons"] for row in found["codes"]} == {"1-1-0": 20, "1-0-1": 20, "0-1-1": 20}
+    assert len(found["neuron_codes"]) == 60
+
+
+def test_files_without_codes_are_explained(empty_folder):
+    np.savez(empty_folder / "other.npz", phi=np.eye(3), labels=np.arange(3))
+    assert "holds no activations; its arrays are phi, labels" in refused("codes", "other.npz")
+    (empty_folder / "text.npz").write_text("no archive", encoding="utf-8")
+    assert "text.npz is not a .npz file" in refused("codes", "text.npz")
+    layer(empty_folder, labels=np.arange(5))
+    assert "Error" in refused("codes", "layer.npz")
+    (empty_folder / "broken.npz").write_bytes((empty_folder / "other.npz").read_bytes()[:-30])
+    assert "broken.npz" in refused("codes", "broken.npz")
+
+
+def test_the_installed_command_prints_its_version():
+    done = subprocess.run(
+        [sys.executable, "-c", "from nonlazy.cli import main; main()", "--version"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith("nonlazy ")
+
+
+def test_importing_nonlazy_and_asking_for_help_bring_no_heavy_modules():
+    heavy = "jax, matplotlib, scipy, xarray, zarr, pydantic, numpy, PIL, pooch".split(", ")
+    program = (
+        "import sys, nonlazy\n"
+        "from typer.testing import CliRunner\n"
+        "from nonlazy.cli._app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_is_quick():
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", "from nonlazy.cli import main; main()", "--help"], capture_output=True, check=True
+        )
+        times.append(time.perf_counter() - begin)
+    # Three times what a quiet machine takes at most, for machines that are not.
+    assert min(times) < 1.8
