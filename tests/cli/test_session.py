@@ -9,9 +9,10 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
+
 from nonlazy.cli._app import app
 from nonlazy.sampling import open_run
-from typer.testing import CliRunner
 
 
 TINY = """
@@ -63,7 +64,7 @@ def here(sampled, monkeypatch):
 def test_a_run_leaves_picture_numbers_samples_and_experiment(sampled):
     folder, result = sampled
     results = folder / "nonlazy-tiny"
-    assert "Traceback" not in result.output
+    assert "Traceback" not in result.output, result.output
     written = {path.name for path in results.iterdir()}
     assert written == {"tiny.png", "tiny.pdf", "tiny.json", "run.zarr", "experiment.toml"}
     assert (results / "tiny.png").read_bytes().startswith(b"\x89PNG")

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import erf
 
+
 GRID = np.linspace(-8, 8, 4001)
 
 

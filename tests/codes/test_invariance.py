@@ -2,10 +2,10 @@
 
 import numpy as np
 import synthetic_layers as layers
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nonlazy import codes
+
 
 SEEDS = st.integers(1000, 100_000)
 MAKERS = st.sampled_from([layers.sigmoidal, layers.linear, layers.relu])

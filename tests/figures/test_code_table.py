@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nonlazy.figures._codes import code_rows
+from nonlazy.codes import detect
+from nonlazy.figures._codes import code_rows, neurons_by_chain
 
 
 CODES = np.array([[True, True, False], [True, False, True], [False, True, True]])
@@ -33,3 +34,15 @@ def test_neurons_without_a_code_come_last_under_a_name_that_fits_the_scheme():
     assert [row.code for row in rows(np.array([-1, 0, -1, -1]), "sparse")[0]] == ["1-1-0", "bulk"]
     assert [row.code for row in rows(np.array([-1, 0, -1, -1]), "redundant")[0]] == ["1-1-0", "no code"]
     assert [row.code for row in rows(np.full(4, -1), "analog", CODES[:0])[0]] == ["all"]
+
+
+def test_neurons_of_a_code_are_counted_chain_by_chain():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    schemes = []
+    for counts in ([10, 20, 30], [15, 45, 0]):
+        bits = np.repeat(CODES, counts, axis=0)
+        schemes.append(
+            detect(0.1 + 0.8 * bits[:, labels] + 0.02 * generator.standard_normal((60, 60)), labels, "sigmoid")
+        )
+    assert neurons_by_chain(schemes) == {"1-1-0": (10, 15), "1-0-1": (20, 45), "0-1-1": (30, 0)}

@@ -104,7 +104,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A posterior mean with its Monte Carlo standard error (from independent chains), effective sample size and R-hat."""
+    """A posterior mean with its Monte Carlo error (from independent chains), effective sample size and R-hat."""
 
     mean: np.ndarray
     error: np.ndarray
@@ -144,14 +144,10 @@ class Draws:
         return estimate(mean)
 
     def outputs_variance(self, X: np.ndarray, thin: int = 1) -> Estimate:
-        """Posterior variance of the outputs, `(inputs, m)`, by the law of total variance.
-
-        The error is that of E[f^2], the larger part.
-        """
+        """Posterior variance of the outputs, `(inputs, m)`: E[variance given G] + variance of the mean given G."""
         mean, covariance = self._outputs(X, X, thin)
         within = np.einsum("cdjxx,cdrj->cdxr", covariance, self._basis(thin) ** 2)
-        second = estimate(within + mean**2)
-        return Estimate(second.mean - estimate(mean).mean ** 2, second.error, second.ess, second.rhat)
+        return estimate(within + (mean - mean.mean(axis=(0, 1))) ** 2)
 
     def kernel(self, X1: np.ndarray, X2: np.ndarray, layer: int, thin: int = 1) -> Estimate:
         """E[z^l(x1) . z^l(x2) / N], `(inputs1, inputs2)`, averaging the exact conditional mean given all G.
@@ -176,7 +172,7 @@ class Draws:
         return np.linalg.eigh(self.G[:, ::thin, 0])[1]
 
     def _outputs(self, X1: np.ndarray, X2: np.ndarray, thin: int) -> tuple[np.ndarray, np.ndarray]:
-        """Given each G_1: mean outputs on X1 (c, d, x, m); covariances of X1 and X2 in its eigenbasis (c, d, m, x, y)."""
+        """Given each G_1: mean outputs on X1 (c, d, x, m); covariances of X1, X2 in its eigenbasis (c, d, m, x, y)."""
         problem = self.problem
         X, Y, N0 = problem.X, problem.Y, problem.X.shape[1]
         w, V = np.linalg.eigh(self.G[:, ::thin, 0])

@@ -80,17 +80,18 @@ def test_low_temperature_joins_zero_temperature(depth, width):
 
 
 def test_the_lowest_of_two_minima_is_found_and_proven():
-    """With one output and five layers, F has a minimum at the prior and one at the targets; a scan says which is lower."""
+    """Five layers, one output: F has a minimum near the prior and one at the targets; a scan says which is lower."""
     found = set()
-    for temperature in (0.15, 0.2, 0.25, 0.3):
+    for temperature in (0.3, 0.34, 0.342, 0.4):
         kappa = np.ones(40)
         energy = LinearEnergy(kappa, np.full((40, 1), 0.17), 5, 2000, 0.01, temperature)
         h = np.linspace(-3, 3, 60001)
         scan = energy.along_direction(np.exp(h)) + energy.label_force(np.exp(h))[:, 0, 0]
         minima = np.sum((scan[1:-1] < scan[:-2]) & (scan[1:-1] < scan[2:]))
         saddle = noisy_saddle(energy)
-        assert saddle.value == pytest.approx(scan.min(), abs=1e-8)
-        assert np.log(saddle.ratios[0]) == pytest.approx(h[scan.argmin()], abs=2e-4)
+        # The scan misses the minimum by half a step of 1e-4 at most, at a curvature below 40.
+        assert 0 <= scan.min() - saddle.value < 1e-7
+        assert np.log(saddle.ratios[0]) == pytest.approx(h[scan.argmin()], abs=1e-4)
         assert saddle.certified
         found.add((int(minima), bool(saddle.ratios[0] > 1.5)))
     assert (2, True) in found and (2, False) in found

@@ -27,12 +27,15 @@ def print_report(found: Report, console: Console) -> None:
     console.print(_outputs(found))
     if found.dual_field:
         fields = ", ".join(f"{value:.1f}" for value in found.dual_field)
-        console.print(f"rms of (y - <f>)/T by chain: {fields}; about 10 or below is as far down as T lets the loss go\n")
+        console.print(
+            f"rms of (y - <f>)/T by chain: {fields}; about 10 or below is as far down as T lets the loss go\n"
+        )
     if found.test is not None:
         console.print(_test(found))
     if found.comparison:
         console.print(_comparison(found))
     print_diagnostics(found.diagnostics, console)
+    _explain(found, console)
 
 
 def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
@@ -52,6 +55,20 @@ def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
         console.print("[green]The chains agree[/green]: R-hat is below its limit on every quantity that decides.")
     else:
         console.print("[bold red]The chains have not converged[/bold red]: see the warnings; the results are kept.")
+
+
+def _explain(found: Report, console: Console) -> None:
+    """Says where chains that disagree hold their codes in different shares, which no longer run changes."""
+    differing = {name: counts for name, counts in found.neurons_by_chain.items() if len(set(counts)) > 1}
+    sigmoidal = found.run.posterior.network.phi.kind == "sigmoidal"
+    if found.diagnostics.converged or not differing or not sigmoidal:
+        return
+    listed = "; ".join(f"{name}: {', '.join(map(str, counts))}" for name, counts in list(differing.items())[:8])
+    console.print(
+        f"The chains hold their codes in different shares (neurons, chain by chain: {listed}). A sigmoidal network "
+        "freezes them as a chain starts, and a longer run does not change them: the codes themselves are what chains "
+        "can agree on."
+    )
 
 
 def _codes(found: Report) -> Table:

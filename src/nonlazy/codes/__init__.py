@@ -2,8 +2,6 @@
 
 from nonlazy.codes._coding_scheme import (
     CodingScheme as CodingScheme,
-)
-from nonlazy.codes._coding_scheme import (
     Kind as Kind,
 )
 from nonlazy.codes._detect import detect as detect

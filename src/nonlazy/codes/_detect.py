@@ -11,6 +11,7 @@ from nonlazy.codes._scheme import decide
 from nonlazy.codes._signal import class_signal
 from nonlazy.errors import InvalidInput
 
+
 _ACTIVATIONS = ("sigmoid", "relu", "linear")
 
 

@@ -9,6 +9,7 @@ from nonlazy.codes._scheme import Decision
 from nonlazy.codes._signal import ClassSignal
 from nonlazy.codes._two_levels import two_levels
 
+
 # A neuron without significant class signal has a code when each of its class means lies clear of the threshold by this
 # share of the distance between the two levels, that is, closer to a level than to the threshold. The uniform code has
 # no class signal and is found so; a neuron that hovers at the threshold is left out.

@@ -13,6 +13,7 @@ from nonlazy.codes._coding_scheme import Kind
 from nonlazy.codes._signal import ClassSignal
 from nonlazy.codes._two_levels import two_levels
 
+
 # Chance of a class signal as strong with labels that mean nothing; the neurons' fluctuations are not quite Gaussian,
 # which costs accuracy far in the tail, so the limit is strict.
 P_VALUE = 1e-6

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Bool, Float, Float32, Int
 
+
 # Benjamini-Hochberg: expected share of false discoveries among the neurons called class-selective.
 FALSE_DISCOVERY_RATE = 0.01
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+
 _ITERATIONS = 200
 _TOLERANCE = 1e-7  # in units of the column's standard deviation
 

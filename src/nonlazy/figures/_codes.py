@@ -1,9 +1,12 @@
 """The table of codes: which neurons share a code, and what their readouts and activations are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from nonlazy.codes import CodingScheme
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ def code_rows(
         name = "all" if not rows else "bulk" if kind == "sparse" else "no code"
         rows.append(_row(name, (), rest, readouts, class_activations))
     return tuple(rows)
+
+
+def neurons_by_chain(schemes: Sequence[CodingScheme]) -> dict[str, tuple[int, ...]]:
+    """For each code of any chain, how many neurons have it in each of them."""
+    counts = [{s.code_name(i): int(s.counts[i]) for i in range(len(s.codes))} for s in schemes]
+    names = sorted({name for chain in counts for name in chain}, reverse=True)
+    return {name: tuple(chain.get(name, 0) for chain in counts) for name in names}
 
 
 def _row(

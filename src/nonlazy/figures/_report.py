@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from nonlazy.codes import CodingScheme, detect
 from nonlazy.errors import StoreError
 from nonlazy.figures import _moments
-from nonlazy.figures._codes import CodeRow, code_rows
+from nonlazy.figures._codes import CodeRow, code_rows, neurons_by_chain
 from nonlazy.figures._comparison import ComparisonRow, comparison
 from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_names, output_rows
 from nonlazy.network import Weights
@@ -32,6 +33,8 @@ class Report:
     - `scheme`: the coding scheme of the feature layer in the last draw of chain 0 (of an interrupted run, in the last
       draw kept in full); None where there is no such draw yet.
     - `codes`: one `CodeRow` a code, over the draws of chain 0.
+    - `neurons_by_chain`: for each code, as "1-1-0", how many neurons have it in each chain. Sigmoidal networks freeze
+      these numbers as a chain starts, so that chains differ in them however long they run.
     - `outputs`: one `OutputRow` a class, posterior means over all chains.
     - `dual_field`: rms of (y - <f>)/T over training inputs and outputs, by chain: of order 5 to 10 where a chain has
       reached the temperature's own loss, far above where it is stuck.
@@ -45,6 +48,7 @@ class Report:
     run: Run
     scheme: CodingScheme | None
     codes: tuple[CodeRow, ...]
+    neurons_by_chain: Mapping[str, tuple[int, ...]]
     outputs: tuple[OutputRow, ...]
     dual_field: tuple[float, ...]
     test: TestError | None
@@ -66,6 +70,7 @@ class Report:
                 if scheme is None
                 else {"kind": scheme.kind, "confidence": scheme.confidence, "rule": scheme.rule},
                 "codes": [asdict(row) for row in self.codes],
+                "neurons_by_chain": self.neurons_by_chain,
                 "outputs": [asdict(row) for row in self.outputs],
                 "dual_field": self.dual_field,
                 "test": None if self.test is None else {**asdict(self.test), "total": self.test.total},
@@ -92,21 +97,16 @@ def report(run: Run, title: str) -> Report:
         raise StoreError(f"{run.path} holds no draws yet: it was interrupted in its warm-up; resume it first")
     task, posterior = run.task, run.posterior
     means, _ = _moments.outputs(run)
-    scheme, codes = None, ()
-    if run.kept_draws:
-        scheme = detect(
-            run.activations(layer=-1, draw=run.kept_draws[-1], chain=0),
-            task.labels,
-            activation=_rule(posterior.network.phi.name),
-            reference=_untrained(posterior),
-        )
+    schemes = _schemes(run)
+    codes = ()
+    if schemes:
         codes = code_rows(
-            scheme.codes,
-            scheme.neuron_codes,
+            schemes[0].codes,
+            schemes[0].neuron_codes,
             run.readouts()[0],
             _moments.class_activations(run),
             task.class_names,
-            scheme.kind,
+            schemes[0].kind,
         )
     # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel.
     linear = posterior.network.phi.kind == "linear" and posterior.network.readout == "non-lazy" and run.complete
@@ -114,8 +114,9 @@ def report(run: Run, title: str) -> Report:
     return Report(
         title=title,
         run=run,
-        scheme=scheme,
+        scheme=schemes[0] if schemes else None,
         codes=codes,
+        neurons_by_chain=neurons_by_chain(schemes),
         outputs=output_rows(means.mean(axis=0), task.Y, task.labels, task.class_names),
         dual_field=tuple(float(v) for v in np.sqrt(((task.Y - means) ** 2).mean(axis=(1, 2))) / posterior.temperature)
         if posterior.temperature > 0
@@ -186,6 +187,19 @@ def _footnote(run: Run) -> str:
         f"{task.name}: P = {task.P}, N0 = {task.N0}. {network.phi.name}, {network.readout}, L = {network.depth}, "
         f"N = {network.width}. T = {posterior.temperature:g}, prior variances {posterior.sigma_a2:.3g} (readouts), "
         f"{', '.join(f'{v:.3g}' for v in posterior.sigma2)} (weights). Draw {run.kept_draws[-1] + 1} of chain 0"
+    )
+
+
+def _schemes(run: Run) -> tuple[CodingScheme, ...]:
+    """The coding scheme of each chain in the last draw that was kept in full; none where there is no such draw."""
+    if not run.kept_draws:
+        return ()
+    reference = _untrained(run.posterior)
+    rule = _rule(run.posterior.network.phi.name)
+    kept = run.kept_draws[-1]
+    return tuple(
+        detect(run.activations(draw=kept, chain=chain), run.task.labels, activation=rule, reference=reference)
+        for chain in range(run.chains)
     )
 
 

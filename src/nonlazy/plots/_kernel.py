@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nonlazy.errors import InvalidInput
 from nonlazy.plots import _style
@@ -11,10 +10,10 @@ from nonlazy.plots import _style
 
 def kernel(
     axes: Any,
-    K: Float[np.ndarray, "inputs inputs"],
+    K: Any,
     labels: Any,
     *,
-    theory: Float[np.ndarray, "inputs inputs"] | None = None,
+    theory: Any = None,
     bar: bool = True,
     test: bool = False,
 ) -> None:
@@ -62,10 +61,10 @@ def kernel(
         axes.text(0.97, 0.97, "samples", ha="right", va="top", bbox=box, **inside)
         axes.text(0.03, 0.03, "theory", ha="left", va="bottom", bbox=box, **inside)
     _style.dress(axes, frame=True)
-    _style.class_ticks(axes.xaxis, classes, edges)
-    _style.class_ticks(axes.yaxis, classes, edges)
+    _style.class_ticks(axes, "x", classes, edges)
+    _style.class_ticks(axes, "y", classes, edges)
     which = "test input" if test else "input"
-    _style.label(axes, f"{which} $\\mu$, by class", f"{which} $\\nu$, by class")
+    _style.label(axes, f"{which} $\\mu$, by class", f"{which} $\\nu$")
     if bar:
         beyond = shown.max() > scale["vmax"], shown.min() < scale["vmin"]
         extend = {(True, True): "both", (True, False): "max", (False, True): "min"}.get(beyond, "neither")

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from nonlazy.codes import CodingScheme
 from nonlazy.plots import _style
 from nonlazy.plots._kernel import kernel
 from nonlazy.plots._outputs import outputs_against_targets
-from nonlazy.plots._raster import activation_raster, code_strip
+from nonlazy.plots._raster import activation_raster, code_strip, names_width
 from nonlazy.plots._readouts import checked, readout_map, readout_scatter
+from nonlazy.plots._rows import rows_of
 from nonlazy.plots._theory import readout_covariance
 
 
@@ -21,17 +19,17 @@ _HEIGHT_WITH_KERNEL = 3.9
 
 def layer(
     figure: Any,
-    readouts: Float[np.ndarray, "N m"],
-    activations: Float[np.ndarray, "N inputs"],
+    readouts: Any,
+    activations: Any,
     labels: Any,
-    outputs: Float[np.ndarray, "inputs m"],
-    Y: Float[np.ndarray, "inputs m"],
+    outputs: Any,
+    Y: Any,
     scheme: CodingScheme,
     title: str | None = None,
     theory: Any = None,
     footnote: str | None = None,
     badge: str | None = None,
-    K: Float[np.ndarray, "inputs inputs"] | None = None,
+    K: Any = None,
     names: Sequence[Any] | None = None,
 ) -> Any:
     """One draw of a network in one row, as in Fig. 2 of van Meegen & Sompolinsky (2025), 7 inches wide.
@@ -95,10 +93,9 @@ def layer(
 
 def _label_width(scheme: CodingScheme) -> float:
     """Share of the width that strip, names of codes and the axis label need to the left of the heat map."""
-    if not len(scheme.codes) or len(scheme.codes) > 14:
+    if not len(scheme.codes) or not rows_of(scheme).separated:
         return 0.035
-    longest = max(len(scheme.code_name(i)) for i in range(len(scheme.codes)))
-    return 0.035 + (12 + 0.55 * _style.TICK * max(longest, 4)) / 72 / _style.WIDTH
+    return 0.035 + (12 + names_width(scheme)) / 72 / _style.WIDTH
 
 
 def _places(m: int, with_kernel: bool, footnote: bool, names: float) -> dict[str, tuple]:
@@ -123,7 +120,7 @@ def _places(m: int, with_kernel: bool, footnote: bool, names: float) -> dict[str
     # Between activations and outputs: the bar of colours and the labels of both.
     between = 0.142
     rest = 1 - start - between - 0.012
-    share = 0.5 if with_kernel else 0.54
+    share = 0.44 if with_kernel else 0.54
     places["activations"] = (start, bottom, share * rest, height)
     start += share * rest + between
     rest *= 1 - share

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nonlazy.errors import InvalidInput
 from nonlazy.plots import _style
@@ -12,8 +11,8 @@ from nonlazy.plots import _style
 
 def outputs_against_targets(
     axes: Any,
-    outputs: Float[np.ndarray, "inputs m"],
-    Y: Float[np.ndarray, "inputs m"],
+    outputs: Any,
+    Y: Any,
     labels: Any,
     *,
     names: Sequence[Any] | None = None,
@@ -83,6 +82,6 @@ def outputs_against_targets(
                 fontsize=_style.TICK,
             )
     else:
-        _style.label(axes, "class of input $\\mu$; bars: target")
+        _style.label(axes, "class; bars: target")
     _style.few_ticks(axes.yaxis, 6)
     _style.label(axes, y="output $f_r(x_\\mu)$" if m > 1 else "output $f(x_\\mu)$")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nonlazy.codes import CodingScheme
 from nonlazy.errors import InvalidInput
@@ -13,7 +12,7 @@ from nonlazy.plots._rows import Rows, rows_of
 
 def activation_raster(
     axes: Any,
-    activations: Float[np.ndarray, "neurons inputs"],
+    activations: Any,
     labels: Any,
     scheme: CodingScheme,
     *,
@@ -55,7 +54,7 @@ def activation_raster(
         axes.axhline(edge - 0.5, color=contrast, linewidth=_style.LINE)
     _style.dress(axes, frame=True)
     axes.set_yticks([])
-    _style.class_ticks(axes.xaxis, classes, edges)
+    _style.class_ticks(axes, "x", classes, edges)
     _style.label(axes, f"{'test input' if test else 'input'} $\\mu$, by class")
     if strip:
         code_strip(axes, rows, scheme, names=names)
@@ -71,10 +70,10 @@ def code_strip(axes: Any, rows: Rows, scheme: CodingScheme, *, names: bool = Tru
     across = axes.get_yaxis_transform()
     colours = _style.code_colours(len(scheme.codes))
     groups = list(zip(rows.codes, rows.edges[:-1], rows.edges[1:], strict=True))
-    height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72
+    height = _style.points(axes, "y")
     name_groups = names and rows.separated and len(scheme.codes) > 0
     # The strip is as wide in print whatever the width of the panel: 4 points.
-    wide = 4 / (axes.get_position().width * axes.figure.get_size_inches()[0] * 72)
+    wide = 4 / _style.points(axes, "x")
     wanted = [(first + last) / 2 - 0.5 for _, first, last in groups]
     places = _style.spread_out(wanted, (_style.TICK + 1.5) / height * rows.neurons.size)
     for (code, first, last), place, centre in zip(groups, places, wanted, strict=True):
@@ -91,7 +90,7 @@ def code_strip(axes: Any, rows: Rows, scheme: CodingScheme, *, names: bool = Tru
                 )
             )
         if name_groups:
-            text = {"sparse": "bulk"}.get(scheme.kind, "no code") if code < 0 else scheme.code_name(code)
+            text = row_name(scheme, code)
             axes.plot(
                 [-1.7 * wide, -2.6 * wide], [centre, place], transform=across, clip_on=False, color="0.4", linewidth=0.4
             )
@@ -99,6 +98,21 @@ def code_strip(axes: Any, rows: Rows, scheme: CodingScheme, *, names: bool = Tru
                 -2.8 * wide, place, text, transform=across, ha="right", va="center", fontsize=_style.TICK, clip_on=False
             )
     axes.set_ylabel(_row_label(rows, scheme), fontsize=_style.LABEL, labelpad=_label_pad(scheme, name_groups))
+
+
+def row_name(scheme: CodingScheme, code: int) -> str:
+    """What stands beside the rows of a code, "1-1-0" (no hyphens above five classes), or of neurons without one."""
+    if code < 0:
+        return "bulk" if scheme.kind == "sparse" else "no code"
+    name = scheme.code_name(code)
+    return name if scheme.codes.shape[1] <= 5 else name.replace("-", "")
+
+
+def names_width(scheme: CodingScheme) -> float:
+    """Room that the names of the codes take, in points."""
+    # Digits and letters are about .64 of the font size wide, hyphens .37.
+    names = [row_name(scheme, i) for i in range(-1 if np.any(scheme.neuron_codes < 0) else 0, len(scheme.codes))]
+    return _style.TICK * max(0.64 * len(name) - 0.27 * name.count("-") for name in names)
 
 
 def checked(activations: Any, labels: Any, scheme: CodingScheme) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +140,4 @@ def _row_label(rows: Rows, scheme: CodingScheme) -> str:
 def _label_pad(scheme: CodingScheme, named: bool) -> float:
     if not named:
         return 8.0 if scheme.codes.shape[0] else 2.0
-    longest = max(len(scheme.code_name(i)) for i in range(len(scheme.codes)))
-    # In points: the strip, and the names at 0.6 of the font size a character.
-    return 12.0 + 0.55 * _style.TICK * max(longest, 4)
+    return 12.0 + names_width(scheme)

@@ -14,7 +14,7 @@ from nonlazy.plots._rows import Rows, rows_of
 
 def readout_scatter(
     axes: Any,
-    readouts: Float[np.ndarray, "N m"],
+    readouts: Any,
     scheme: CodingScheme,
     *,
     plane: tuple[int, int] | None = None,
@@ -66,7 +66,7 @@ def readout_scatter(
 
 def readout_map(
     axes: Any,
-    readouts: Float[np.ndarray, "N m"],
+    readouts: Any,
     scheme: CodingScheme,
     *,
     rows: Rows | None = None,
@@ -125,6 +125,10 @@ def _groups(scheme: CodingScheme) -> list[tuple[Int[np.ndarray, " neurons"], str
     name = {"sparse": "bulk", "redundant": "no code"}.get(scheme.kind, "all neurons")
     colour = _style.PALETTE[0] if scheme.kind == "analog" else _style.GREY
     groups = [(rest, colour, name, False)] if rest.size else []
+    if len(colours) > 2 * len(_style.PALETTE):
+        # Too many to tell apart: one colour for all of them.
+        coded = np.flatnonzero(scheme.neuron_codes >= 0)
+        return [*groups, (coded, _style.PALETTE[0], f"{len(colours)} codes", True)]
     for i, colour in enumerate(colours):
         groups.append((np.flatnonzero(scheme.neuron_codes == i), colour, scheme.code_name(i), True))
     return groups

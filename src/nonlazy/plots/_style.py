@@ -70,10 +70,23 @@ def by_class(labels: Any) -> tuple[Int[np.ndarray, " inputs"], list[Any], Int[np
     return np.argsort(classes, kind="stable"), names.tolist(), edges
 
 
-def class_ticks(axis: Any, names: Sequence[Any], edges: Int[np.ndarray, " edges"]) -> None:
-    """Names of the classes in the middle of their blocks, without tick marks."""
-    axis.set_ticks((edges[:-1] + edges[1:]) / 2 - 0.5, [str(name) for name in names])
+def class_ticks(axes: Any, which: str, names: Sequence[Any], edges: Int[np.ndarray, " edges"]) -> None:
+    """Names of the classes in the middle of their blocks, without tick marks; none where they would not fit."""
+    texts = [str(name) for name in names]
+    room = np.diff(edges).min() / edges[-1] * points(axes, which)
+    needed = 0.75 * TICK * max(len(text) for text in texts) if which == "x" else 1.1 * TICK
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if needed <= room:
+        axis.set_ticks((edges[:-1] + edges[1:]) / 2 - 0.5, texts)
+    else:
+        axis.set_ticks([])
     axis.set_tick_params(length=0, labelsize=TICK)
+
+
+def points(axes: Any, which: str) -> float:
+    """Width ("x") or height ("y") of `axes` on paper, in points."""
+    box, (width, height) = axes.get_position(), axes.figure.get_size_inches()
+    return 72 * (box.width * width if which == "x" else box.height * height)
 
 
 def colour_scale(values: Float[np.ndarray, "..."]) -> tuple[dict[str, Any], str, str]:

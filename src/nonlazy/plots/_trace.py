@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nonlazy.errors import InvalidInput
 from nonlazy.plots import _style
 
 
-def trace(axes: Any, values: Float[np.ndarray, "chain draw"], name: str) -> None:
+def trace(axes: Any, values: Any, name: str) -> None:
     """Draw a statistic against the draw, a line a chain.
 
     **Arguments:** `axes`: matplotlib axes to draw on; `values`: `(chain, draw)`; `name`: of the statistic, with symbol

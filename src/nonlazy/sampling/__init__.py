@@ -10,6 +10,7 @@ from nonlazy.sampling._run import (
 from nonlazy.sampling._samplers import (
     HMC as HMC,
     GradientDescent as GradientDescent,
+    Jumps as Jumps,
     Langevin as Langevin,
     Rotations as Rotations,
 )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nonlazy.errors import SamplingError
-from nonlazy.sampling import _engine
+from nonlazy.sampling import _engine, _jump
 from nonlazy.sampling._chain_progress import Progress
 from nonlazy.sampling._chain_writer import ChainWriter
 from nonlazy.sampling._coordinates import coordinates
@@ -34,18 +34,9 @@ def run_chains(job: Job, chains: Sequence[int], report: Callable[[Progress], Non
     **Raises:** `nonlazy.errors.SamplingError` for a start that is not finite; `nonlazy.errors.StoreError`.
     """
     with ExitStack() as stack:
-        stack.enter_context(_precision(job.precision))
+        stack.enter_context(jax.enable_x64(job.precision == "float64"))
         writers = [stack.enter_context(ChainWriter(job.path, chain)) for chain in chains]
         return _Loop(job, chains, writers).run(report, stop)
-
-
-def _precision(precision: str):
-    if jax.config.jax_enable_x64 == (precision == "float64"):
-        return nullcontext()
-    enable = getattr(jax, "enable_x64", None)
-    if enable is None:
-        from jax.experimental import enable_x64 as enable
-    return enable(precision == "float64")
 
 
 class _Loop:
@@ -66,6 +57,8 @@ class _Loop:
         self.kernel_draws = kernel_draws(job.draws) if job.record.averages_kernels(job.posterior) else ()
         self.seed = np.int32(job.seed)
         self.chain_numbers = np.array(self.chains, np.int32) if self.batched else np.int32(self.chains[0])
+        self.jump_problem: _jump.Collapsed | None = None
+        self.tables: list[_jump.Table] = []
         self._settings: tuple[tuple[int, float], Any, Any] | None = None
         self._forget_buffers()
 
@@ -84,6 +77,9 @@ class _Loop:
         self.state = _unflatten(arrays, self.job.posterior.network.depth)
         self.class_activation = list(arrays["class_activation_sum"])
         self.kernel_sum = list(arrays["kernel_sum"])
+        if "table_count" in arrays:
+            fields = (arrays[f"table_{name}"] for name in _jump.Table._fields)
+            self.tables = [_jump.Table(*parts) for parts in zip(*fields, strict=True)]
 
     def _start_afresh(self) -> None:
         job = self.job
@@ -143,7 +139,7 @@ class _Loop:
         return self.phases[-1], index
 
     def _iterate(self, phase: Phase, index: int) -> tuple[_engine.IterationInfo, float]:
-        job, state = self.job, self.state
+        state = self.state
         temperature = phase.temperature_at(index)
         if index == 0:
             if phase is self.phases[-1]:
@@ -156,7 +152,34 @@ class _Loop:
             problem, control, state, self.seed, self.chain_numbers, np.int32(self.iteration)
         )
         self.problem = problem
-        return jax.device_get(info), temperature
+        info = jax.device_get(info)
+        if phase.jump_every and (index + 1) % phase.jump_every == 0:
+            attempts, accepted = self._jump(phase)
+            info = info._replace(move_attempts=attempts, move_accepted=accepted)
+        return info, temperature
+
+    def _jump(self, phase: Phase) -> tuple[Any, Any]:
+        """A sweep of jumps in every chain; returns the changes of code that were proposed and accepted."""
+        phi = self.job.posterior.network.phi
+        if self.jump_problem is None:
+            self.jump_problem = _jump.make_problem(self.job.posterior)
+        positions = self._split(self.state.position)
+        if phase.learn_codes or not self.tables:
+            self.tables = [_jump.make_table(phi, self.jump_problem, position) for position in positions]
+        moved = []
+        for chain, table, position in zip(self.chains, self.tables, positions, strict=True):
+            # 2**31 - 2 is no chain number: these streams never meet those of the iterations.
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), 2**31 - 2), chain)
+            key = jax.random.fold_in(key, self.iteration)
+            moved.append(_jump.sweep(phi, self.jump_problem, table, position, key))
+        infos = [jax.device_get(info) for _, info in moved]
+        if self.batched:
+            position = jax.tree.map(lambda *parts: jnp.stack(parts), *(new for new, _ in moved))
+        else:
+            position = moved[0][0]
+        self.state = self.state._replace(position=position)
+        attempts, accepted = [info.proposed for info in infos], [info.accepted for info in infos]
+        return (np.array(attempts), np.array(accepted)) if self.batched else (attempts[0], accepted[0])
 
     def _problem_and_control(self, phase: Phase, temperature: float):
         wanted = (id(phase), temperature)
@@ -197,7 +220,7 @@ class _Loop:
                     "steps": trajectory.steps,
                     "diverging": trajectory.diverging,
                     "temperature": temperature,
-                    "rotation_accepted": one.rotation_accepted,
+                    "move_accepted": one.move_accepted,
                 }
             )
 
@@ -213,8 +236,8 @@ class _Loop:
                     "steps": int(trajectory.steps),
                     "diverging": int(trajectory.diverging),
                     "shortened": int(limit is not None and trajectory.steps >= limit),
-                    "rotation_attempts": int(one.rotation_attempts),
-                    "rotation_accepted": int(one.rotation_accepted),
+                    "move_attempts": int(one.move_attempts),
+                    "move_accepted": int(one.move_accepted),
                 }
             )
 
@@ -295,6 +318,11 @@ class _Loop:
             "class_activation_sum": np.stack(self.class_activation),
             "kernel_sum": np.stack(self.kernel_sum),
         }
+        if self.tables:
+            arrays |= {
+                f"table_{name}": np.stack([getattr(table, name) for table in self.tables])
+                for name in _jump.Table._fields
+            }
         self.writers[0].checkpoint(arrays, progress)
         self.written = time.monotonic()
         self._forget_buffers()
@@ -321,7 +349,7 @@ _GROUPS = {
     "posterior_predictive": ("f", "f_test"),
     "sample_stats": (
         "log_density", "loss", "sum_a2", "acceptance", "energy_error", "step_size", "steps", "diverging", "shortened",
-        "rotation_attempts", "rotation_accepted", "kernel_entry", "readout_norm",
+        "move_attempts", "move_accepted", "kernel_entry", "readout_norm",
     ),
 }  # fmt: skip
 
@@ -330,7 +358,7 @@ def _combine(iterations: list[dict[str, Any]]) -> dict[str, Any]:
     """The statistics of a draw from those of its iterations."""
     combined = dict(iterations[-1])
     combined["acceptance"] = float(np.mean([one["acceptance"] for one in iterations]))
-    for name in ("steps", "diverging", "shortened", "rotation_attempts", "rotation_accepted"):
+    for name in ("steps", "diverging", "shortened", "move_attempts", "move_accepted"):
         combined[name] = sum(one[name] for one in iterations)
     return combined
 

@@ -99,9 +99,7 @@ def log_likelihood(problem: Collapsed, U: Float[Array, "N P"]) -> Float[Array, "
     return -m * jnp.sum(jnp.log(jnp.diagonal(factor))) - 0.5 * jnp.sum(half * half)
 
 
-def draw_readouts(
-    problem: Collapsed, inverse: Inverse, U: Float[Array, "N P"], key: Array
-) -> Float[Array, "m N"]:
+def draw_readouts(problem: Collapsed, inverse: Inverse, U: Float[Array, "N P"], key: Array) -> Float[Array, "m N"]:
     """Whitened readouts given the activations: a prior draw corrected by its misfit, exactly."""
     prior_key, noise_key = jax.random.split(key)
     P, m = problem.targets.shape

@@ -17,9 +17,9 @@ _FEWEST_DRAWS = 4
 
 _WHY_NOT_WEIGHTS = """\
 Single weights and readouts are not diagnosed: exchanging neurons changes nothing that the network does, so each chain
-numbers its neurons in its own way, and within a chain a neuron keeps its code. The chains can agree on what is listed
-here alone. Chains that all froze in the same way agree, too: R-hat does not see it when the shares of the codes are not
-those of equilibrium."""
+numbers its neurons in its own way, and within a chain a neuron mostly keeps its code. The chains can agree on what is
+listed here alone. Chains that all froze in the same way agree, too: R-hat does not see it when the shares of the codes
+are not those of equilibrium."""
 
 
 class Quantity(NamedTuple):
@@ -129,8 +129,8 @@ def diagnose(
     if high:
         worst = max(high, key=lambda row: row.rhat)
         warnings.append(
-            f"the chains disagree: R-hat of {worst.quantity} is {_rhat(worst.rhat)}, of {len(high)} of "
-            f"{len(decisive)} quantities {RHAT_LIMIT} or more. Take a longer warm-up or more draws"
+            f"the chains disagree: R-hat of {worst.quantity} is {_rhat(worst.rhat)}, and {len(high)} of "
+            f"{len(decisive)} decisive quantities have {RHAT_LIMIT} or more. Take a longer warm-up or more draws"
         )
     warnings += _ess_warnings(table, decisive, chains)
     counts = np.zeros(chains, dtype=np.int64) if diverging is None else np.asarray(diverging, np.int64).sum(axis=1)

@@ -2,10 +2,10 @@
 
 First layer. Only z^1 = W^1 x / sqrt(N0) on the training inputs meets the data, so with sigma_1 X / sqrt(N0) = S Q^T,
 S `(P, r)`, Q `(N0, r)` with orthonormal columns and r the rank of the inputs, the sampler moves u `(N, r)` and
-z^1 = u S^T. The part of W^1 outside the inputs' span keeps its prior and is drawn only where weights or test outputs are
-asked for: W^1 = sigma_1 [u Q^T + G (1 - Q Q^T)], G of independent N(0, 1). This is exact. For mutually orthogonal inputs
-(K_0 = 1) S is sigma_1 times the identity and no matrix product is needed; where r = N0 the coordinates are the weights
-themselves.
+z^1 = u S^T. The part of W^1 outside the inputs' span keeps its prior and is drawn only where weights or test outputs
+are asked for: W^1 = sigma_1 [u Q^T + G (1 - Q Q^T)], G of independent N(0, 1). This is exact. For mutually orthogonal
+inputs (K_0 = 1) S is sigma_1 times the identity and no matrix product is needed; where r = N0 the coordinates are the
+weights themselves.
 """
 
 import math
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nonlazy.posterior import Posterior
+from nonlazy.tasks import Task
 
 
 # Relative to the largest singular value of the inputs: below it a direction carries no more than rounding.
@@ -61,15 +62,19 @@ class Coordinates:
         return self.sigma * (u @ self.basis.T + outside - (outside @ self.basis) @ self.basis.T)
 
 
+def orthogonal(task: Task) -> bool:
+    """Whether the training inputs are mutually orthogonal with K_0 = 1 to rounding."""
+    return task.P <= task.N0 and float(np.abs(task.input_kernel - np.eye(task.P)).max()) < _ORTHOGONAL_TOLERANCE
+
+
 def coordinates(posterior: Posterior) -> Coordinates:
     """The whitened coordinates of a posterior's first layer, computed in float64."""
     X, N0 = posterior.task.X, posterior.task.N0
     P = X.shape[0]
     sigma = math.sqrt(posterior.sigma2[0])
+    if orthogonal(posterior.task):
+        return Coordinates(None, sigma, X.T / math.sqrt(N0), P, sigma)
     if P <= N0:
-        kernel = X @ X.T / N0
-        if np.abs(kernel - np.eye(P)).max() < _ORTHOGONAL_TOLERANCE:
-            return Coordinates(None, sigma, X.T / math.sqrt(N0), P, sigma)
         left, singular, right = np.linalg.svd(X / math.sqrt(N0), full_matrices=False)
         keep = singular > _RANK_TOLERANCE * singular[0]
         rank = int(keep.sum())

@@ -22,12 +22,13 @@ from nonlazy.errors import InvalidInput, SamplingError, StoreError
 from nonlazy.posterior import Posterior
 from nonlazy.sampling import _store
 from nonlazy.sampling._chain_progress import Progress
+from nonlazy.sampling._coordinates import orthogonal
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._progress import Display, display
 from nonlazy.sampling._provenance import collect_provenance
 from nonlazy.sampling._record import Record, constants, evenly_spaced, variables
 from nonlazy.sampling._run import Run, open_run
-from nonlazy.sampling._samplers import Rotations, Sampler, resolve_moves, resolve_sampler
+from nonlazy.sampling._samplers import Moves, Sampler, resolve_moves, resolve_sampler
 from nonlazy.sampling._schedule import default_warmup
 from nonlazy.sampling._starts import Start, resolve_start
 
@@ -45,7 +46,7 @@ def sample(
     seed: int = 0,
     store: str | Path | None = None,
     start: Start | str = "prior",
-    moves: Rotations | str | None = None,
+    moves: Moves | str | None = None,
     *,
     sampler: Sampler | str | None = None,
     warmup: int | None = None,
@@ -68,8 +69,8 @@ def sample(
     - `chains`, `seed`: chain c of seed s is a function of (s, c) alone, however many chains there are.
     - `store`: folder of the run, by custom `NAME.zarr`; None keeps it in a temporary one while the `Run` lives.
     - `start`: `"prior"` (a quench), `"annealed"`, or one of `nonlazy.sampling.Planted`, `Continuation`, `Annealed`.
-    - `moves`: moves between neurons: None for what suits the activation, `"rotations"`, `"none"`, or
-      `nonlazy.sampling.Rotations(...)`.
+    - `moves`: moves between neurons: `"rotations"`, `"jump"`, `"none"`, or `nonlazy.sampling.Rotations(...)` and
+      `Jumps(...)`; None for what suits the posterior.
     - `sampler`: None for `nonlazy.sampling.HMC()`, or `Langevin(...)`, `GradientDescent(...)`.
     - `warmup`: iterations at the target temperature before the first draw; None for what the activation needs.
     - `precision`: `"float32"` serves T >= 1e-4; below it take `"float64"`.
@@ -103,7 +104,8 @@ def sample(
         raise InvalidInput("resume=True needs store, the folder of the run to go on with")
     sampler = resolve_sampler(sampler, posterior)
     start = resolve_start(start, posterior)
-    warmup = default_warmup(posterior, sampler) if warmup is None else warmup
+    moves = resolve_moves(moves, posterior, sampler, orthogonal(posterior.task))
+    warmup = default_warmup(posterior, sampler, moves) if warmup is None else warmup
     _whole("warmup", warmup, 0)
     method = _chain_method(chain_method)
     device = "cpu" if method == "processes" else _device()
@@ -111,7 +113,7 @@ def sample(
     temporary = tempfile.mkdtemp(prefix="nonlazy-") if store is None else None
     path = Path(temporary, "run.zarr") if temporary else Path(store or "").absolute()
     job = Job(
-        path, posterior, sampler, resolve_moves(moves, posterior, sampler), start, warmup, draws, thin, seed, precision,
+        path, posterior, sampler, moves, start, warmup, draws, thin, seed, precision,
         record or Record(), checkpoint_seconds,
     )  # fmt: skip
     try:
@@ -348,8 +350,8 @@ def _died(chain: int, code: int, complaints: Any) -> SamplingError:
     hint = " (often the sign of too little memory)" if code == -signal.SIGKILL else ""
     said = _said(complaints)
     return SamplingError(
-        f"the process of chain {chain} ended with {why}{hint}; what was drawn before is intact and the same request goes "
-        f"on from there{': ' + said[-2000:] if said else ''}"
+        f"the process of chain {chain} ended with {why}{hint}; what was drawn before is intact and the same request "
+        f"goes on from there{': ' + said[-2000:] if said else ''}"
     )
 
 

@@ -23,12 +23,12 @@ from nonlazy.sampling._potential import (
     squares,
 )
 from nonlazy.sampling._record import SORTED_NORMS
-from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Rotations, Sampler
+from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Moves, Rotations, Sampler
 from nonlazy.sampling._schedule import Phase
 
 
 Algorithm = Literal["hmc", "langevin", "gradient-descent"]
-Moves = Literal["none", "pairs", "linear"]
+CompiledMoves = Literal["none", "pairs", "linear"]
 # The smallest weights of a Langevin warm-up: the readouts' first step, in whitened units.
 _FIRST_LANGEVIN_STEP = 0.01
 
@@ -38,7 +38,7 @@ class Kernel(NamedTuple):
 
     architecture: Architecture
     algorithm: Algorithm
-    moves: Moves
+    moves: CompiledMoves
 
 
 class State(NamedTuple):
@@ -71,19 +71,21 @@ class IterationInfo(NamedTuple):
 
     trajectory: _hamiltonian.Info
     step_size: Float[Array, ""]
-    rotation_attempts: Int[Array, ""]
-    rotation_accepted: Int[Array, ""]
+    move_attempts: Int[Array, ""]
+    move_accepted: Int[Array, ""]
     loss: Float[Array, ""]
 
 
-def make_kernel(posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Rotations | None) -> Kernel:
+def make_kernel(posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Moves | None) -> Kernel:
     """The compiled algorithm that settings ask for."""
     phi = posterior.network.phi
     architecture = Architecture(phi, posterior.network.depth, coordinates.factor is not None)
     algorithm: Algorithm = (
         "hmc" if isinstance(sampler, HMC) else "langevin" if isinstance(sampler, Langevin) else "gradient-descent"
     )
-    kind: Moves = "none" if moves is None else "linear" if phi.kind == "linear" else "pairs"
+    kind: CompiledMoves = "none"
+    if isinstance(moves, Rotations):
+        kind = "linear" if phi.kind == "linear" else "pairs"
     return Kernel(architecture, algorithm, kind)
 
 
@@ -220,11 +222,15 @@ def make_observer(posterior: Posterior, coordinates: Coordinates, pairs: np.ndar
     if test and task.X_test is not None:
         inside, outside = coordinates.test_factors(task.X_test)
 
-    def real(value):
-        return None if value is None else jnp.asarray(np.asarray(value, dtype))
+    def real(value) -> Array:
+        return jnp.asarray(np.asarray(value, dtype))
 
     return Observer(
-        real(math.sqrt(posterior.sigma_a2)), jnp.asarray(pairs, jnp.int32), real(weights), real(inside), real(outside)
+        real(math.sqrt(posterior.sigma_a2)),
+        jnp.asarray(pairs, jnp.int32),
+        real(weights),
+        None if inside is None else real(inside),
+        None if outside is None else real(outside),
     )
 
 

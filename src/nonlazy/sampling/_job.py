@@ -6,7 +6,7 @@ from typing import Literal
 
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._record import Record
-from nonlazy.sampling._samplers import Rotations, Sampler
+from nonlazy.sampling._samplers import Moves, Sampler
 from nonlazy.sampling._schedule import Phase, sampling_phase, warmup_phases
 from nonlazy.sampling._starts import Start
 
@@ -18,7 +18,7 @@ class Job:
     path: Path
     posterior: Posterior
     sampler: Sampler
-    moves: Rotations | None
+    moves: Moves | None
     start: Start
     warmup: int
     draws: int

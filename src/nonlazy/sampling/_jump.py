@@ -147,9 +147,7 @@ def make_problem(posterior: Posterior) -> Collapsed:
     )  # fmt: skip
 
 
-def make_table(
-    phi: Activation, problem: Collapsed, position: Position, settings: Settings = Settings()
-) -> Table:
+def make_table(phi: Activation, problem: Collapsed, position: Position, settings: Settings = Settings()) -> Table:
     """The wells of a state of the chain, NumPy float32: populated ones first, then by weight."""
     C = problem.members.shape[1]
     low, high = float(problem.nodes[0]), float(problem.nodes[-1])
@@ -351,8 +349,10 @@ def _attempt(
     a = screened.a[:, j].astype(jnp.float64)
     old = Candidate(screened.old[j], a, z, u, apply(inverse, here.cavity, u))
     new_a = student(settings, here.wells, screened.new[j], row.student, row.radius, z.size)
-    old_grid = reference_of(phi, problem, here.fields, here.wells, old.label, old.a)
-    new_grid = reference_of(phi, problem, here.fields, here.wells, screened.new[j], new_a)
+    both = reference_of(
+        phi, problem, here.fields, here.wells, jnp.stack([old.label, screened.new[j]]), jnp.stack([a, new_a], axis=1)
+    )
+    old_grid, new_grid = (jax.tree.map(lambda x, k=k: x[k], both) for k in (0, 1))
     rank = reference.distribution(old_grid, z)
     if settings.fresh > 0:
         ranks = jax.random.uniform(jax.random.fold_in(rank_key, index), z.shape, jnp.float64)
@@ -397,13 +397,15 @@ def log_student(settings: Settings, wells: Wells, label: Int[Array, ""], a: Floa
 
 
 def reference_of(
-    phi: Activation, problem: Collapsed, fields: Fields, wells: Wells, label: Int[Array, ""], a: Float[Array, " m"]
+    phi: Activation, problem: Collapsed, fields: Fields, wells: Wells, labels: Int[Array, " B"], a: Float[Array, "m B"]
 ) -> reference.Reference:
-    """r(z | a): every input in the field that the cavity and its own class means leave."""
-    a32 = a.astype(jnp.float32)[:, None]
-    b = class_means(problem, fields, a32, wells.class_mean[label], _REFERENCE_STEPS)
+    """r(z | a) of several readouts in one cavity: every input in the field of the cavity and of its own class means."""
+    a32 = a.astype(jnp.float32)
+    B = labels.size
+    fields = jax.tree.map(lambda x: jnp.broadcast_to(x, (*x.shape[:-2], B, x.shape[-1])), fields)
+    b = class_means(problem, fields, a32, wells.class_mean[labels, :, 0].T, _REFERENCE_STEPS)
     h, beta, average, _ = tilt(fields, problem.members.astype(jnp.float32), a32, b)
-    h, beta, average = (x[0].astype(jnp.float64)[:, None] for x in (h, beta, average))
+    h, beta, average = (x.astype(jnp.float64)[:, :, None] for x in (h, beta, average))
     z = reference.grid()
     value = phi(problem.scale * z)
     return reference.make_reference(-0.5 * z * z + h * value - 0.5 * beta * (value - average) ** 2)

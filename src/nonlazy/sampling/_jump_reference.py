@@ -19,8 +19,8 @@ _WIDTH = 2 * _EDGE / _CELLS
 class Reference(NamedTuple):
     """Normalised values on the grid's points, and the distribution function there, for each input; float64."""
 
-    density: Float[Array, "P points"]
-    cumulative: Float[Array, "P points"]
+    density: Float[Array, "... P points"]
+    cumulative: Float[Array, "... P points"]
 
 
 def grid() -> Float[Array, " points"]:
@@ -28,12 +28,12 @@ def grid() -> Float[Array, " points"]:
     return jnp.linspace(-_EDGE, _EDGE, _CELLS + 1, dtype=jnp.float64)
 
 
-def make_reference(log_values: Float[Array, "P points"]) -> Reference:
+def make_reference(log_values: Float[Array, "... P points"]) -> Reference:
     """The reference through exp(`log_values`)."""
-    values = jnp.exp(log_values - jnp.max(log_values, axis=1, keepdims=True))
-    cells = 0.5 * _WIDTH * (values[:, 1:] + values[:, :-1])
-    total = jnp.sum(cells, axis=1, keepdims=True)
-    cumulative = jnp.concatenate([jnp.zeros_like(total), jnp.cumsum(cells, axis=1)], axis=1) / total
+    values = jnp.exp(log_values - jnp.max(log_values, axis=-1, keepdims=True))
+    cells = 0.5 * _WIDTH * (values[..., 1:] + values[..., :-1])
+    total = jnp.sum(cells, axis=-1, keepdims=True)
+    cumulative = jnp.concatenate([jnp.zeros_like(total), jnp.cumsum(cells, axis=-1)], axis=-1) / total
     return Reference(values / total, cumulative)
 
 

@@ -115,15 +115,12 @@ def moments(
     problem: Collapsed, eta: Float[Array, "B P"], beta: Float[Array, "B P"]
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"], Float[Array, "B P"]]:
     """log int Dz exp(eta phi - beta phi^2 / 2), and mean and second moment of phi under that density."""
-    nodes, log_weights = problem.nodes.astype(jnp.float32), problem.log_weights.astype(jnp.float32)
+    nodes = problem.nodes.astype(jnp.float32)[:, None, None]
+    log_weights = problem.log_weights.astype(jnp.float32)[:, None, None]
     best = jnp.clip(eta / jnp.maximum(beta, 1e-6), nodes[0], nodes[-1])
     shift = (eta - 0.5 * beta * best) * best
-    zeroth = first = second = jnp.zeros_like(eta)
-    for k in range(nodes.shape[0]):
-        term = jnp.exp((eta - 0.5 * nodes[k] * beta) * nodes[k] + (log_weights[k] - shift))
-        zeroth = zeroth + term
-        first = first + nodes[k] * term
-        second = second + nodes[k] * nodes[k] * term
+    terms = jnp.exp((eta - 0.5 * nodes * beta) * nodes + (log_weights - shift))
+    zeroth, first, second = (jnp.sum(x, axis=0) for x in (terms, nodes * terms, nodes * nodes * terms))
     return shift + jnp.log(zeroth), first / zeroth, second / zeroth
 
 
@@ -165,9 +162,7 @@ def _inputs(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
     log_density = 0.5 * square * (self_coupling - P) + jnp.sum(log_norm - 0.5 * beta * average * average, axis=1)
     damping = jnp.maximum(1.0 - (beta * variance @ members).T / counts, _SMALLEST_PIVOT)
     step = ((mean @ members).T / counts - b) / damping
-    return _Inputs(
-        log_density, mean, variance, step, damping, average, field_of_average, spread, self_coupling
-    )
+    return _Inputs(log_density, mean, variance, step, damping, average, field_of_average, spread, self_coupling)
 
 
 def class_means(
@@ -245,9 +240,7 @@ def _factorise(H: list[list[Array]]) -> tuple[Float[Array, "m m B"], Float[Array
     return jnp.stack([jnp.stack(row) for row in lower]), jnp.stack(pivots), jnp.min(jnp.stack(raw), axis=0)
 
 
-def solve(
-    lower: Float[Array, "m m B"], pivots: Float[Array, "m B"], x: Float[Array, "m B"]
-) -> Float[Array, "m B"]:
+def solve(lower: Float[Array, "m m B"], pivots: Float[Array, "m B"], x: Float[Array, "m B"]) -> Float[Array, "m B"]:
     """H^-1 x."""
     m = x.shape[0]
     y = [x[0]]
@@ -280,9 +273,7 @@ def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> 
         blank = _Newton(
             jnp.zeros(B, f32), *start, jnp.zeros((m, m, B), f32), jnp.ones((m, B), f32), *(jnp.zeros((2, B), f32))
         )
-        found = jax.lax.fori_loop(
-            0, steps, lambda _, at: _newton(problem, fields, at.readout, at.class_mean), blank
-        )
+        found = jax.lax.fori_loop(0, steps, lambda _, at: _newton(problem, fields, at.readout, at.class_mean), blank)
         return Wells(*(whole.at[g].set(part) for whole, part in zip(wells, found[:5], strict=True)))
 
     blank = Wells(

@@ -7,7 +7,8 @@ x = theta / sigma the same motion has a diffusion constant D = noise / sigma^2 f
     dx = -D grad U dt + sqrt(2 D) xi,    U = |x|^2 / 2 + loss / noise.
 
 The Euler-Maruyama step is one leapfrog step of size sqrt(2 D dt) with a fresh momentum, so that the adjusted form
-(MALA) shares its Metropolis test with Hamiltonian Monte Carlo. Without noise, dx = -(grad loss + weight_decay x)/sigma^2.
+(MALA) shares its Metropolis test with Hamiltonian Monte Carlo. Gradient descent is the same without noise,
+dx/dt = -(grad loss + weight_decay x) / sigma^2.
 """
 
 from typing import NamedTuple

@@ -88,8 +88,8 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
         stats("steps", "gradient steps of the draw's iterations", "int64"),
         stats("diverging", "iterations of the draw that diverged", "int64"),
         stats("shortened", "iterations whose trajectory reached max_steps", "int64"),
-        stats("rotation_attempts", "moves between neurons that were tried", "int64"),
-        stats("rotation_accepted", "moves between neurons that were accepted", "int64"),
+        stats("move_attempts", "moves between neurons that were tried", "int64"),
+        stats("move_accepted", "moves between neurons that were accepted", "int64"),
         stats("kernel_entry", "kernel entries of the pairs in constant_data", "float32", ("layer", "pair"), (L, 3)),
         stats("readout_norm", "largest |a_i|^2, sorted", "float32", ("rank",), (min(SORTED_NORMS, N),)),
         Variable("posterior_predictive", "f", ("input", "output"), (P, m), "float32", "draw", "f on training inputs"),
@@ -101,7 +101,8 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
     if record.test and task.X_test is not None:
         shape = (task.X_test.shape[0], m)
         kept.append(
-            Variable("posterior_predictive", "f_test", ("input_test", "output"), shape, "float32", "draw", "f on test inputs")
+            Variable("posterior_predictive", "f_test", ("input_test", "output"), shape, "float32", "draw",
+                     "f on test inputs")
         )  # fmt: skip
     if record.averages_kernels(posterior):
         kept.append(
@@ -115,9 +116,9 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
         ("steps", "gradient steps"),
         ("diverging", "whether the iteration diverged"),
         ("temperature", "temperature T"),
-        ("rotation_accepted", "moves between neurons that were accepted"),
+        ("move_accepted", "moves between neurons that were accepted"),
     ):
-        dtype = "int64" if name in ("steps", "diverging", "rotation_accepted") else "float32"
+        dtype = "int64" if name in ("steps", "diverging", "move_accepted") else "float32"
         kept.append(Variable("warmup_sample_stats", name, (), (), dtype, "warmup", description))
     kept.append(
         Variable("snapshots", "preactivation", ("layer", "neuron", "input"), (L, N, P), "float32", "snapshot",

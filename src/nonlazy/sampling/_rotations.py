@@ -1,10 +1,10 @@
-"""Moves between neurons: exact Metropolis-Hastings rotations of pairs, and the exact rotation symmetry of linear layers.
+"""Rotations in neuron space: Metropolis-Hastings moves of pairs, and the exact symmetry of linear layers.
 
 **Pair rotations** (positively homogeneous activations). Neurons i, j are chosen independently with probability
 proportional to w = |a|^2 (whitened readouts), an angle theta from a symmetric mixture, and (a_i, a_j) together with
-(z_i, z_j) are rotated by theta. For K_0 = 1 (`subset`) only those inputs are rotated on which z_i^2 + z_j^2 > rho^2, a set
-that the rotation leaves as it is; else whole rows of the layer's weights are. Prior and volume are unchanged and sum w is
-conserved, so with d the change of the outputs, r = f - y and w' the weights after the rotation,
+(z_i, z_j) are rotated by theta. For K_0 = 1 (`subset`) only those inputs are rotated on which z_i^2 + z_j^2 > rho^2, a
+set that the rotation leaves as it is; else whole rows of the layer's weights are. Prior and volume are unchanged and
+sum w is conserved, so with d the change of the outputs, r = f - y and w' the weights after the rotation,
 
     log acceptance = -(|d|^2 / 2 + d . r) / noise + log w'_i w'_j - log w_i w_j .
 

@@ -29,7 +29,7 @@ class HMC:
     def __post_init__(self):
         _positive("trajectory_length", self.trajectory_length)
         _positive("step_size", self.step_size)
-        _positive("max_steps", self.max_steps)
+        _count("max_steps", self.max_steps)
         _fraction("target_acceptance", self.target_acceptance)
         if not 0 <= self.jitter < 1:
             raise InvalidInput(f"jitter is {self.jitter}: it must be at least 0 and below 1")
@@ -53,7 +53,7 @@ class Langevin:
 
     def __post_init__(self):
         _positive("step_size", self.step_size)
-        _positive("steps", self.steps)
+        _count("steps", self.steps)
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,12 @@ class GradientDescent:
 
     def __post_init__(self):
         _positive("step_size", self.step_size)
-        _positive("steps", self.steps)
+        _count("steps", self.steps)
 
 
 Sampler = HMC | Langevin | GradientDescent
+# 2^classes codes are searched for wells.
+MOST_JUMP_CLASSES = 6
 NAMES = {"hmc": HMC, "langevin": Langevin, "gradient-descent": GradientDescent}
 
 
@@ -94,6 +96,34 @@ class Rotations:
         for name in ("attempts", "quench_attempts"):
             if getattr(self, name) < 0:
                 raise InvalidInput(f"{name} is {getattr(self, name)}: it must be 0 or more")
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """Exact moves by which single neurons change their code, with the readouts integrated out.
+
+    They bring the shares of the codes, which otherwise freeze as a chain starts, to equilibrium. One hidden layer,
+    sigmoidal activations, mutually orthogonal inputs.
+
+    **Fields:**
+
+    - `every`: iterations of the sampler between two sweeps; a sweep tries one change for every neuron.
+    - `warmup_sweeps`: sweeps of the default warm-up, before the proposal's table of codes is frozen.
+    """
+
+    every: int = 4
+    warmup_sweeps: int = 40
+
+    def __post_init__(self):
+        if self.every < 1 or self.warmup_sweeps < 0:
+            raise InvalidInput(
+                f"Jumps(every={self.every}, warmup_sweeps={self.warmup_sweeps}): every must be 1 or more, "
+                "warmup_sweeps 0 or more"
+            )
+
+
+Moves = Rotations | Jumps
+MOVES = {"rotations": Rotations, "jump": Jumps}
 
 
 def resolve_sampler(sampler: Sampler | str | None, posterior: Posterior) -> Sampler:
@@ -124,28 +154,60 @@ def resolve_sampler(sampler: Sampler | str | None, posterior: Posterior) -> Samp
     return sampler
 
 
-def resolve_moves(moves: Rotations | str | None, posterior: Posterior, sampler: Sampler) -> Rotations | None:
-    """The moves between neurons: by default rotations for activations of degree 1 under HMC; raises `InvalidInput`."""
-    allowed = posterior.network.phi.degree == 1 and isinstance(sampler, HMC)
+def resolve_moves(moves: Moves | str | None, posterior: Posterior, sampler: Sampler, orthogonal: bool) -> Moves | None:
+    """The moves between neurons under HMC; raises `InvalidInput` where those asked for do not apply.
+
+    By default rotations for activations of degree 1, and jumps for sigmoidal ones where they apply. `orthogonal` says
+    that K_0 = 1.
+    """
+    rotations = _why_no_rotations(posterior, sampler)
+    jumps = _why_no_jumps(posterior, sampler, orthogonal)
     if moves is None:
-        return Rotations() if allowed else None
+        return Rotations() if rotations is None else Jumps() if jumps is None else None
     if moves == "none":
         return None
-    if moves == "rotations":
-        moves = Rotations()
-    if not isinstance(moves, Rotations):
-        raise InvalidInput(f"moves is {moves!r}: choose 'rotations', 'none' or nonlazy.sampling.Rotations(...)")
-    if not allowed:
+    if isinstance(moves, str) and moves in MOVES:
+        moves = MOVES[moves]()
+    if not isinstance(moves, Moves):
         raise InvalidInput(
-            f"rotations need HMC and an activation with phi(c z) = c phi(z), c > 0; this is {type(sampler).__name__} with "
-            f"{posterior.network.phi.name}: use moves='none'"
+            f"moves is {moves!r}: choose 'rotations', 'jump' or 'none', or give Rotations(...) or Jumps(...)"
         )
+    why_not = rotations if isinstance(moves, Rotations) else jumps
+    if why_not is not None:
+        raise InvalidInput(f"{type(moves).__name__} need {why_not}: use moves='none'")
     return moves
+
+
+def _why_no_rotations(posterior: Posterior, sampler: Sampler) -> str | None:
+    if not isinstance(sampler, HMC):
+        return f"the sampler HMC, not {type(sampler).__name__}"
+    if posterior.network.phi.degree != 1:
+        return f"an activation with phi(c z) = c phi(z) for c > 0, not {posterior.network.phi.name}"
+    return None
+
+
+def _why_no_jumps(posterior: Posterior, sampler: Sampler, orthogonal: bool) -> str | None:
+    network, classes = posterior.network, posterior.task.classes
+    for applies, reason in (
+        (not isinstance(sampler, HMC), f"the sampler HMC, not {type(sampler).__name__}"),
+        (network.depth != 1, f"one hidden layer, not {network.depth}"),
+        (network.phi.kind != "sigmoidal", f"a sigmoidal (bounded) activation, not {network.phi.name}"),
+        (not orthogonal, "mutually orthogonal training inputs of equal norm (K_0 = 1)"),
+        (classes > MOST_JUMP_CLASSES, f"at most {MOST_JUMP_CLASSES} classes, not {classes}"),
+    ):
+        if applies:
+            return reason
+    return None
 
 
 def _positive(name: str, value: float | None) -> None:
     if value is not None and not value > 0:
         raise InvalidInput(f"{name} is {value}: it must be above 0")
+
+
+def _count(name: str, value: int | None) -> None:
+    if value is not None and not (isinstance(value, int) and value >= 1):
+        raise InvalidInput(f"{name} is {value!r}: it must be a whole number, 1 or more")
 
 
 def _fraction(name: str, value: float | None) -> None:

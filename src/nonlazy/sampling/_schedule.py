@@ -1,8 +1,9 @@
 """What happens when: a warm-up of phases, then draws.
 
-Measured on the paper's posteriors: a quench from the prior at the target temperature finds the right set of codes, while
-annealing from the symmetric phase freezes sigmoidal networks in the wrong one; and a steep quench drives the adapted step
-size down so far that it needs hundreds of iterations to recover, unless its way up is made faster (`recovery`).
+Measured on the paper's posteriors: a quench from the prior at the target temperature finds the right set of codes,
+while annealing from the symmetric phase freezes sigmoidal networks in the wrong one; and a steep quench drives the
+adapted step size down so far that it needs hundreds of iterations to recover, unless its way up is made faster
+(`recovery`).
 """
 
 import math
@@ -13,7 +14,7 @@ from jaxtyping import Float
 
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
-from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Rotations, Sampler
+from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps, Langevin, Moves, Rotations, Sampler
 from nonlazy.sampling._starts import Annealed, Continuation, Start
 
 
@@ -31,6 +32,8 @@ class Phase:
     - `average`: whether the step sizes of this phase enter the average that draws are made with.
     - `adjusted`: apply the Metropolis test.
     - `trajectory_length`, `target_acceptance`, `rotations`: as in `HMC` and `Rotations`.
+    - `jump_every`: iterations between two sweeps of jumps, 0 for none; `learn_codes` rebuilds their table of codes
+      before each sweep, which is for warm-up only.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Phase:
     trajectory_length: float = 1.0
     target_acceptance: float = 0.8
     rotations: int = 0
+    jump_every: int = 0
+    learn_codes: bool = False
 
     def temperature_at(self, index: int) -> float:
         """T of its iteration `index`."""
@@ -54,17 +59,23 @@ class Phase:
         return first * (last / first) ** (index / (self.iterations - 1))
 
 
-def default_warmup(posterior: Posterior, sampler: Sampler) -> int:
+# Shares of the warm-up: quench, jumps that learn their codes, adaptation of the step size.
+_JUMP_SHARES = (0.25, 0.6)
+
+
+def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) -> int:
     """Iterations of warm-up that the paper's posteriors need from a random start."""
     if isinstance(sampler, GradientDescent):
         return 0
+    if isinstance(moves, Jumps) and moves.warmup_sweeps:
+        return math.ceil(moves.every * moves.warmup_sweeps / _JUMP_SHARES[1])
     if posterior.network.phi.kind == "rectified":
         return 220
     return 150
 
 
 def warmup_phases(
-    posterior: Posterior, sampler: Sampler, moves: Rotations | None, start: Start, warmup: int
+    posterior: Posterior, sampler: Sampler, moves: Moves | None, start: Start, warmup: int
 ) -> tuple[Phase, ...]:
     """The phases before the first draw; `warmup` counts the iterations at the target temperature and targets."""
     T = posterior.temperature
@@ -88,14 +99,24 @@ def warmup_phases(
             (T, T),
             trajectory_length=sampler.trajectory_length,
             target_acceptance=sampler.target_acceptance,
-            rotations=moves.attempts if moves else 0,
+            rotations=moves.attempts if isinstance(moves, Rotations) else 0,
+            jump_every=moves.every if isinstance(moves, Jumps) else 0,
         )
-        first, last = _split(warmup, 0.55 if moves and posterior.network.phi.kind == "rectified" else 2 / 3)
-        quench = replace(base, name="quench", iterations=first, step_size=sampler.step_size, recovery=4.0)
-        if moves and posterior.network.phi.kind == "rectified":
+        quench = replace(base, name="quench", step_size=sampler.step_size, recovery=4.0, jump_every=0)
+        adaptation = replace(base, adapt=0.05, average=True)
+        if isinstance(moves, Jumps):
+            first, rest = _split(warmup, _JUMP_SHARES[0])
+            middle, last = _split(rest, _JUMP_SHARES[1] / (1 - _JUMP_SHARES[0]))
+            learning = replace(base, name="jumps", iterations=middle, learn_codes=True)
+            phases = [replace(quench, iterations=first), learning, replace(adaptation, iterations=last)]
+        elif isinstance(moves, Rotations) and posterior.network.phi.kind == "rectified":
             # Outliers merge by rotations while short trajectories relax the bulk; adaptation comes after.
+            first, last = _split(warmup, 0.55)
             quench = replace(quench, trajectory_length=0.5, rotations=moves.quench_attempts)
-        phases = [quench, replace(base, iterations=last, average=True)]
+            phases = [replace(quench, iterations=first), replace(adaptation, iterations=last)]
+        else:
+            first, last = _split(warmup, 2 / 3)
+            phases = [replace(quench, iterations=first), replace(adaptation, iterations=last)]
     if isinstance(start, Annealed):
         T0 = start.temperature
         if T0 <= T:
@@ -112,13 +133,18 @@ def warmup_phases(
     return tuple(phase for phase in phases if phase.iterations > 0)
 
 
-def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Rotations | None, iterations: int) -> Phase:
+def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Moves | None, iterations: int) -> Phase:
     """The phase of the draws: nothing adapts."""
     T = posterior.temperature
     phase = Phase("sampling", iterations, (T, T), adapt=0.0)
     if isinstance(sampler, HMC):
         assert sampler.trajectory_length
-        return replace(phase, trajectory_length=sampler.trajectory_length, rotations=moves.attempts if moves else 0)
+        return replace(
+            phase,
+            trajectory_length=sampler.trajectory_length,
+            rotations=moves.attempts if isinstance(moves, Rotations) else 0,
+            jump_every=moves.every if isinstance(moves, Jumps) else 0,
+        )
     if isinstance(sampler, Langevin):
         return replace(phase, adjusted=sampler.adjusted)
     return phase

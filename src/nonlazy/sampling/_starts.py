@@ -1,7 +1,7 @@
 """Where a chain begins.
 
-The fractions of neurons per code in the feature layer of a sigmoidal network freeze as the chain starts, so the start is
-part of a result and is stored with it.
+Without jumps the fractions of neurons per code in the feature layer of a sigmoidal network freeze as the chain starts,
+so the start is part of a result and is stored with it.
 """
 
 import math
@@ -34,8 +34,8 @@ class Annealed:
     def __post_init__(self):
         if not (self.temperature > 0 and self.iterations >= 2):
             raise InvalidInput(
-                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be above 0 "
-                "and the iterations at least 2"
+                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be above "
+                "0 and the iterations at least 2"
             )
 
 
@@ -43,8 +43,8 @@ class Annealed:
 class Continuation:
     """A draw from the prior, with y- taken through the values `y_minus` before the task's own, `iterations` each.
 
-    Reaches far lower energies than a quench in deep sigmoidal networks with y- > 0, where the common part of the targets
-    otherwise drives nearly all feature neurons into one code.
+    Reaches far lower energies than a quench in deep sigmoidal networks with y- > 0, where the common part of the
+    targets otherwise drives nearly all feature neurons into one code.
     """
 
     y_minus: tuple[float, ...]

@@ -26,11 +26,14 @@ def lower_bound(energy: LinearEnergy, basis: Float[np.ndarray, "m m"], ratios: F
         r = np.exp(h)
         return energy.along_direction(r) + np.linalg.eigvalsh(energy.label_force(r) - dual)[:, 0]
 
-    # Outside this window c(r) - top alone is above 0, the value at the saddle.
+    # Beyond this window the minimum over r cannot be: S falls with r, and c falls and then rises in log r.
+    def cost_at(h: float) -> float:
+        return float(energy.along_direction(np.exp(np.array([h])))[0])
+
     low, high = float(np.log(ratios.min())), float(np.log(ratios.max()))
-    while energy.along_direction(np.exp(np.array([low])))[0] - top < 0:
+    while float(lowest(np.array([low]))[0]) <= 0 or cost_at(low) < cost_at(low + 0.5):
         low -= 0.5
-    while energy.along_direction(np.exp(np.array([high])))[0] - top < 0:
+    while cost_at(high) < top:
         high += 0.25
     grid = np.linspace(low, high, 400)
     values = lowest(grid)

@@ -72,7 +72,7 @@ class LinearEnergy:
         return 0.5 * self.depth * (r - 1.0 - np.log(r)) + 0.5 * np.sum(np.log(noisy), axis=1) / self.width
 
     def label_force(self, r: Float[np.ndarray, " grid"]) -> Float[np.ndarray, "grid m m"]:
-        """S(r)/2 with S(r) = sum_k y_k y_k^T / (kappa_k v r^L + T): the data term of F is sum_i v_i^T S(r_i) v_i / 2."""
+        """S(r)/2 with S(r) = sum_k y_k y_k^T / (kappa_k v r^L + T); F's data term is sum_i v_i^T S(r_i) v_i / 2."""
         weights = 0.5 / (np.outer(self.variance * r**self.depth, self.kappa) + self.temperature)
         products = self.targets[:, :, None] * self.targets[:, None, :]
         return (weights @ products.reshape(self.kappa.size, -1)).reshape(r.size, self.m, self.m)

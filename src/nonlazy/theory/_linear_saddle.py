@@ -1,5 +1,6 @@
 """The saddle point of a deep linear network: the minimum of F(R) of `_linear_energy`, found and certified."""
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Float
 
+from nonlazy.errors import NonlazyError
 from nonlazy.theory._linear_bound import lower_bound
 from nonlazy.theory._linear_energy import LinearEnergy
 
@@ -16,6 +18,8 @@ from nonlazy.theory._linear_energy import LinearEnergy
 CERTIFIED_GAP = 1e-8
 # Eigenvalues of Y^T K_0^+ Y below this share of the largest are rounding: directions in which the targets vanish.
 NULL_TARGETS = 1e-12
+# Largest residual that counts as a solution.
+CONVERGED = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,25 +85,37 @@ def prior_saddle(energy: LinearEnergy) -> Saddle:
 
 
 def noisy_saddle(energy: LinearEnergy) -> Saddle:
-    """The saddle at T > 0: the lowest minimum of F that is found from several starts, and what is proven of it."""
-    L = energy.depth
-    convex = L == 1 and energy.kappa.size <= energy.width
-    minima = [_descend(energy, start) for start in _starts(energy, single=convex)]
-    H = _polish(energy, min(minima, key=lambda H: energy.value_and_gradient(H)[0]))
-    h, basis = np.linalg.eigh(H)
+    """The saddle at T > 0: the lowest minimum of F, from further starts where no bound proves the first to be it."""
+    starts = _starts(energy)
+    if energy.depth == 1 and energy.kappa.size <= energy.width:
+        return _minimum(energy, starts[0], "with one hidden layer and rank(K_0) <= N, F is convex in R")
+    first = _minimum(energy, starts[0])
+    if first.certified:
+        return first
+    minima = [first, *(_minimum(energy, start) for start in starts[1:])]
+    lowest = min(minima, key=lambda saddle: saddle.value)
+    if lowest.certified:
+        return lowest
+    words = f"lowest minimum from {len(starts)} starts; F may lie {lowest.gap:.2g} per neuron above its global minimum"
+    return dataclasses.replace(lowest, words=words)
+
+
+def _minimum(energy: LinearEnergy, start: Float[np.ndarray, "m m"], only_one: str = "") -> Saddle:
+    """The minimum of F that a descent from log R = `start` ends in, with its dual bound unless it is the only one."""
+    h, basis = np.linalg.eigh(_polish(energy, _descend(energy, start)))
     ratios = np.exp(h)
     value, gradient = energy.in_eigenbasis(basis, ratios)
-    residual = float(np.max(np.abs(gradient))) / (0.5 * L * max(1.0, float(ratios.max())))
-    if convex:
-        return Saddle(basis, ratios, value, residual, 0.0, "with one hidden layer and rank(K_0) <= N, F is convex in R")
+    residual = float(np.max(np.abs(gradient))) / (0.5 * energy.depth * max(1.0, float(ratios.max())))
+    if not residual < CONVERGED:
+        raise NonlazyError(
+            f"temperature is {energy.temperature:g}, too low for the saddle point of this task: its residual stops at "
+            f"{residual:.1e}, allowed is {CONVERGED:g} (eigenvalues of K_0 from {energy.kappa.min():.1e} to "
+            f"{energy.kappa.max():.1e}); take temperature=0, which has a closed form, or a higher one"
+        )
+    if only_one:
+        return Saddle(basis, ratios, value, residual, 0.0, only_one)
     gap = max(0.0, value - lower_bound(energy, basis, ratios))
-    others = [energy.value_and_gradient(H)[0] - value for H in minima]
-    others = sorted(other for other in others if other > 1e-6)
-    found = f"; another minimum lies {energy.width * others[0]:.3g} nats higher" if others else ""
-    if gap <= CERTIFIED_GAP * (1.0 + abs(value)):
-        return Saddle(basis, ratios, value, residual, gap, "a dual bound meets F" + found)
-    words = f"lowest minimum from {len(minima)} starts; F may be at most {gap:.2g} per neuron above its global minimum"
-    return Saddle(basis, ratios, value, residual, gap, words + found)
+    return Saddle(basis, ratios, value, residual, gap, "a dual bound equals F")
 
 
 def _noiseless_targets(energy: LinearEnergy) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:
@@ -125,12 +141,10 @@ def _noiseless_ratio(q: float, L: int, offset: float) -> float:
     return r - excess(r) / (1 + L * q * r ** (-L - 1))
 
 
-def _starts(energy: LinearEnergy, single: bool) -> list[Float[np.ndarray, "m m"]]:
+def _starts(energy: LinearEnergy) -> list[Float[np.ndarray, "m m"]]:
     """log R to start from: the noiseless saddle, and that with some or all directions left at the prior."""
     noiseless = noiseless_saddle(energy)
     h, V = np.log(np.maximum(noiseless.ratios, 1e-3)), noiseless.basis
-    if single:
-        return [(V * h) @ V.T]
     m = h.size
     if m <= 4:
         learned = [np.array(pick) for pick in itertools.product((True, False), repeat=m)]
@@ -162,22 +176,27 @@ def _descend(energy: LinearEnergy, start: Float[np.ndarray, "m m"]) -> Float[np.
 
 
 def _polish(energy: LinearEnergy, H: Float[np.ndarray, "m m"], step: float = 1e-4) -> Float[np.ndarray, "m m"]:
-    """Newton steps, with the Hessian from central differences of the gradient, while the gradient falls."""
+    """Newton steps down to rounding, with the Hessian from central differences of the gradient."""
     m, x = energy.m, _pack(H)
 
-    def gradient(x):
+    def slope_at(x):
         return _pack(energy.value_and_gradient(_unpack(x, m))[1])
 
-    slope = gradient(x)
-    for _ in range(50):
+    slope = slope_at(x)
+    for _ in range(100):
         shifts = step * np.eye(x.size)
-        hessian = np.array([(gradient(x + s) - gradient(x - s)) / (2 * step) for s in shifts])
-        hessian = 0.5 * (hessian + hessian.T)
-        candidate = x - np.linalg.solve(hessian, slope)
-        new_slope = gradient(candidate)
-        if not np.linalg.norm(new_slope) < np.linalg.norm(slope):
+        hessian = np.array([(slope_at(x + s) - slope_at(x - s)) / (2 * step) for s in shifts])
+        curvature, axes = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        move = -axes @ ((axes.T @ slope) / np.maximum(np.abs(curvature), 1e-12))
+        move *= min(1.0, 1.0 / float(np.linalg.norm(move) + 1e-300))
+        for _ in range(20):
+            new_slope = slope_at(x + move)
+            if np.linalg.norm(new_slope) < np.linalg.norm(slope):
+                break
+            move = 0.5 * move
+        else:
             break
-        x, slope = candidate, new_slope
+        x, slope = x + move, new_slope
     return _unpack(x, m)
 
 

@@ -1,0 +1,80 @@
+"""One gradient of the potential against a bare pass of erf and exp over as many numbers."""
+
+import math
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+
+_OUTPUTS = 3
+_SECONDS = 3.0
+_FEWEST, _MOST = 60, 2000
+
+
+def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
+    """Milliseconds of both at N = P in `sizes`, each the median of many calls in alternation.
+
+    The bare pass writes one array, erf(c z) + exp(-c^2 z^2), c = sqrt(pi)/2: the two functions that the paper's sigmoid
+    and its derivative are made of. The gradient is the sampler's own, for orthogonal inputs, one hidden layer and three
+    outputs, in float32.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from nonlazy.activations import get
+    from nonlazy.sampling._potential import Architecture, Position, Problem, gradient
+
+    scale = math.sqrt(math.pi) / 2
+
+    def bare(z):
+        return jax.scipy.special.erf(scale * z) + jnp.exp(-((scale * z) ** 2))
+
+    rows = []
+    for N in sizes:
+        generator = np.random.default_rng(0)
+
+        def normal(*shape, generator=generator):
+            return jnp.asarray(generator.standard_normal(shape).astype(np.float32))
+
+        def real(value):
+            return jnp.asarray(value, jnp.float32)
+
+        gain, noise = 1 / (N * math.sqrt(N)), 1e-3 / N
+        problem = Problem(
+            factor=real(1.0),
+            hidden_scale=jnp.zeros((0,), jnp.float32),
+            gain=real(gain),
+            pull=real(gain / noise),
+            inverse_noise=real(1 / noise),
+            prior=real(1.0),
+            targets=normal(_OUTPUTS, N),
+        )
+        position = Position(normal(N, N), (), normal(_OUTPUTS, N))
+        calls = {
+            "bare": partial(jax.jit(bare), position.first),
+            "gradient": partial(jax.jit(partial(gradient, Architecture(get("sigmoid"), 1, False))), problem, position),
+        }
+        for call in calls.values():
+            jax.block_until_ready(call())
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        until = time.perf_counter() + _SECONDS
+        while len(times["bare"]) < _FEWEST or (time.perf_counter() < until and len(times["bare"]) < _MOST):
+            for name, call in calls.items():
+                begun = time.perf_counter()
+                jax.block_until_ready(call())
+                times[name].append(1e3 * (time.perf_counter() - begun))
+        medians = {name: float(np.median(values)) for name, values in times.items()}
+        ratios = np.array(times["gradient"]) / np.array(times["bare"])
+        rows.append(
+            {
+                "N": N,
+                "bare_ms": medians["bare"],
+                "gradient_ms": medians["gradient"],
+                "ratio": medians["gradient"] / medians["bare"],
+                "ratio_quartiles": np.quantile(ratios, [0.25, 0.75]).tolist(),
+                "calls": len(ratios),
+            }
+        )
+    return rows

@@ -1,0 +1,112 @@
+"""`nonlazy.sample`, as a user calls it, and the same chain once more to see when it finds the scheme."""
+
+import sys
+import time
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import nonlazy as nl
+from _sampling.cases import Case, SchemeTest
+from nonlazy.sampling import _driver
+from nonlazy.sampling._chain_progress import Progress
+from nonlazy.sampling._progress import Display
+
+
+_LINE_SECONDS = 10.0
+
+
+class _Clock(Display):
+    """Notes when the chain's process reports which iteration (ten times a second, and its first and last)."""
+
+    def __init__(self, launched: float):
+        self.launched = launched
+        self.iterations: list[int] = []
+        self.draws: list[int] = []
+        self.times: list[float] = []
+        self._said = time.time()
+
+    def show(self, progress: Progress) -> None:
+        now = time.time()
+        self.iterations.append(progress.iteration)
+        self.draws.append(progress.draws)
+        self.times.append(now - self.launched)
+        if now - self._said > _LINE_SECONDS:
+            self._said = now
+            print(f"  nonlazy: iteration {progress.iteration} of {progress.total}", file=sys.stderr, flush=True)
+
+    def at(self, iteration: int | None) -> float | None:
+        """Seconds from the cold start to the end of an iteration."""
+        return None if iteration is None else float(np.interp(iteration, self.iterations, self.times))
+
+    def seconds_per_draw(self) -> float:
+        """Of the draws after the first tenth, in which everything that draws need is compiled."""
+        first = next((i for i, done in enumerate(self.draws) if done > self.draws[-1] // 10), len(self.draws) - 1)
+        if first == len(self.draws) - 1:
+            raise SystemExit("the draws took less than 0.1 s, too short to be timed: take more with --draws")
+        return (self.times[-1] - self.times[first]) / (self.draws[-1] - self.draws[first])
+
+
+def measure(case: dict[str, Any], draws: int, seed: int, launched: float) -> dict[str, Any]:
+    """One chain in a process of its own: its draws' cost, the quantities compared, and its clock."""
+    clock = _Clock(launched)
+    posterior = Case(**case).posterior()
+    with mock.patch.object(_driver, "display", lambda *_: clock):
+        run = nl.sample(posterior, draws, chains=1, seed=seed, chain_method="processes")
+    total = time.time() - launched
+    statistics = run.statistics()
+    entries = statistics["kernel_entry"].isel(chain=0, layer=0).transpose("pair", "draw").values
+    reached, words = SchemeTest(posterior)(run.preactivations(), run.readouts()[0, -1])
+    return {
+        "sampler": "nonlazy",
+        "settings": {name: run.configuration[name] for name in ("sampler", "moves", "start", "precision")},
+        "warmup": int(run.tree.attrs["warmup"]),
+        "draws": draws,
+        "seconds_per_draw": clock.seconds_per_draw(),
+        "gradients_per_draw": float(statistics["steps"].mean()) + 1,
+        "acceptance": float(statistics["acceptance"].mean()),
+        "step_size": float(statistics["step_size"].isel(chain=0, draw=-1)),
+        "values": {
+            "log density": statistics["log_density"].values[0].tolist(),
+            "sum a^2": statistics["sum_a2"].values[0].tolist(),
+            "kernel entries": entries.astype(float).tolist(),
+        },
+        "reached": reached,
+        "scheme": words,
+        "total_seconds": total,
+        "clock": {"iterations": clock.iterations, "seconds": clock.times},
+        "warmup_loss": run.tree["warmup_sample_stats/loss"].values[0].astype(float).tolist(),
+    }
+
+
+def replay(case: dict[str, Any], seed: int, launched: float) -> dict[str, Any]:
+    """The warm-up of the same chain, looked at after each iteration.
+
+    The run of `measure` is not slowed down by looking, because the same seed makes the same chain.
+
+    **Returns:** the `loss` of each warm-up iteration, to compare, and whether the scheme was there after it.
+    """
+    from nonlazy.sampling import _chain
+
+    posterior = Case(**case).posterior()
+    test = SchemeTest(posterior)
+    gain = np.sqrt(posterior.sigma_a2)
+    seen: list[bool] = []
+    report = _chain._Loop._report
+    said = time.time()
+
+    def look(loop: Any, *arguments: Any) -> None:
+        nonlocal said
+        position = loop.state.position
+        # z^1 is the position itself, as sigma_1 is 1 and the inputs are orthogonal.
+        seen.append(test(np.asarray(position.first), gain * np.asarray(position.readout).T)[0])
+        if time.time() - said > _LINE_SECONDS:
+            said = time.time()
+            print(f"  nonlazy, looked at: iteration {len(seen)}", file=sys.stderr, flush=True)
+        report(loop, *arguments)
+
+    with mock.patch.object(_chain._Loop, "_report", look):
+        run = nl.sample(posterior, 1, chains=1, seed=seed, chain_method="sequential", progress=False)
+    loss = run.tree["warmup_sample_stats/loss"].values[0].astype(float).tolist()
+    return {"warmup_loss": loss, "reached": seen[: len(loss)]}

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+import nonlazy as nl
+from nonlazy.errors import InvalidInput
+
+
+@pytest.fixture
+def task():
+    return nl.tasks.toy(20, 30)
+
+
+def test_posterior_and_network_with_task_are_two_ways_to_say_the_same(task):
+    network = nl.Network(40, 2, "linear")
+    one = nl.theory.solve(nl.Posterior(network, task, 0.01, 0.3, (1.0, 2.0)))
+    two = nl.theory.solve(network, task, 0.01, readout_variance=0.3, weight_variance=(1.0, 2.0))
+    np.testing.assert_array_equal(one.readout_covariance, two.readout_covariance)
+    assert two.posterior.temperature == 0.01
+    assert nl.theory.solve(network, task).posterior.temperature == 0.0
+
+
+def test_linear_prediction_keeps_the_protocol(task):
+    assert isinstance(nl.theory.solve(nl.Network(40, 1, "linear"), task), nl.theory.Prediction)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
+def test_other_activations_have_no_theory_yet(task, activation):
+    with pytest.raises(InvalidInput, match=f"'{activation}'.*linear networks only"):
+        nl.theory.solve(nl.Network(40, 1, activation), task)
+
+
+def test_a_linear_function_that_is_not_the_identity_is_refused(task):
+    double = nl.activations.get(lambda z: 2 * z, kind="linear")
+    with pytest.raises(InvalidInput, match="not phi"):
+        nl.theory.solve(nl.Network(40, 1, double), task)
+
+
+def test_what_does_not_go_together_is_refused(task):
+    network = nl.Network(40, 1, "linear")
+    posterior = nl.Posterior(network, task, 0.01)
+    with pytest.raises(InvalidInput, match="temperature given next to a posterior"):
+        nl.theory.solve(posterior, temperature=0.1)
+    with pytest.raises(InvalidInput, match="pass a posterior, or the network and a task"):
+        nl.theory.solve(network)
+    with pytest.raises(InvalidInput, match="no codes"):
+        nl.theory.solve(posterior, fractions={(1, 0, 0): 1.0})
+    with pytest.raises(InvalidInput, match="finite_size=True"):
+        nl.theory.solve(posterior, finite_size=False)
+    with pytest.raises(InvalidInput, match="N = 2 is below the number of outputs m = 3"):
+        nl.theory.solve(nl.Network(2, 1, "linear"), task)
+
+
+def test_the_printed_prediction_says_what_was_solved_and_how_well(task):
+    text = str(nl.theory.solve(nl.Network(40, 2, "linear"), task, temperature=0.01))
+    for part in ("L = 2, N = 40", "T = 0.01", "readout covariance U", "residual", "certified"):
+        assert part in text
