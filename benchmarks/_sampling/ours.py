@@ -76,7 +76,7 @@ def measure(case: dict[str, Any], draws: int, seed: int, launched: float) -> dic
         "scheme": words,
         "total_seconds": total,
         "clock": {"iterations": clock.iterations, "seconds": clock.times},
-        "warmup_loss": run.tree["warmup_sample_stats/loss"].values[0].astype(float).tolist(),
+        "warmup_loss": _warmup_loss(run),
     }
 
 
@@ -108,5 +108,10 @@ def replay(case: dict[str, Any], seed: int, launched: float) -> dict[str, Any]:
 
     with mock.patch.object(_chain._Loop, "_report", look):
         run = nl.sample(posterior, 1, chains=1, seed=seed, chain_method="sequential", progress=False)
-    loss = run.tree["warmup_sample_stats/loss"].values[0].astype(float).tolist()
+    loss = _warmup_loss(run)
     return {"warmup_loss": loss, "reached": seen[: len(loss)]}
+
+
+def _warmup_loss(run: nl.Run) -> list[float]:
+    statistics = run.tree["warmup_sample_stats"].to_dataset()
+    return statistics["loss"].values[0].astype(float).tolist()

@@ -42,15 +42,15 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     row("gradients a draw", lambda s: f"{s.gradients_per_draw:.1f}")
     row("ms a draw / gradients", lambda s: f"{1e3 * s.seconds_per_draw / s.gradients_per_draw:.3g}")
     row("seconds a draw", lambda s: f"{s.seconds_per_draw:.3g}")
-    missed = "" if nuts is None else "not reached" if ratios is None else None
+    missed = "" if nuts is None else "not reached"
     for name in QUANTITIES:
         row(
             f"ESS a second, {name}",
             lambda s, name=name: f"{s.ess_per_second(name):.3g} ({s.ess[name]:.0f})",
-            missed if missed is not None or ratios is None else f"{ratios[name]:.3g}",
+            missed if ratios is None else f"{ratios[name]:.3g}",
         )
-    mean = "" if ratios is None else f"[bold]{geometric_mean(list(ratios.values())):.3g}[/bold]"
-    table.add_row("  geometric mean of the three", "", "", missed or mean)
+    mean = missed if ratios is None else f"[bold]{geometric_mean(list(ratios.values())):.3g}[/bold]"
+    table.add_row("  geometric mean of the three", "", "", mean)
     table.add_section()
     row("scheme at the last draw", lambda s: f"{'' if s.reached else 'not reached: '}{s.scheme}")
     row("scheme first, iteration", lambda s: _or_never(s.first, lambda i: str(i)))
@@ -128,7 +128,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def _cold_ratio(comparison: Comparison) -> str:
     ours, nuts = comparison.ours.settled_seconds, comparison.nuts and comparison.nuts.settled_seconds
-    return f"{nuts[0] / ours[0]:.3g} times sooner" if ours and nuts else ""
+    return f"1 / {nuts[0] / ours[0]:.3g}" if ours and nuts else ""
 
 
 def _or_never(value: Any, show: Callable[[Any], str]) -> str:

@@ -36,6 +36,7 @@ temperature = 1e-2
 chains = 2
 draws = 12
 warmup = 20
+chain_method = "sequential"
 """
 
 

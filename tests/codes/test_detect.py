@@ -138,6 +138,30 @@ def test_inherited_structure_is_named_without_a_reference_and_removed_with_one()
     assert codes.detect(F, labels, reference=noise).kind == "redundant"
 
 
+def test_three_outliers_among_a_thousand_neurons_that_tell_nothing():
+    rng = np.random.default_rng(1060)
+    labels = np.arange(90) % 3
+    F = np.maximum(rng.normal(size=(1000, 90)), 0)
+    for c in range(3):
+        F[100 * c] = np.where(labels == c, 6 + rng.normal(size=90), 0)
+    for reference in (None, np.maximum(rng.normal(size=(500, 90)), 0)):
+        scheme = codes.detect(F, labels, "relu", reference=reference)
+        assert scheme.kind == "sparse" and scheme.evidence["outliers"] == 3
+        np.testing.assert_array_equal(np.flatnonzero(scheme.neuron_codes >= 0), [0, 100, 200])
+
+
+def test_narrow_layers_are_not_told_from_their_reference_by_chance():
+    # Twenty neurons on grouped inputs: ratios of two untrained layers differ by a factor two now and then.
+    found = 0
+    for seed in range(1100, 1180):
+        rng = np.random.default_rng(seed)
+        F, labels, X = layers.random_features(rng, 20, 60, 3, layers.sigmoid, clustered=0.5)
+        untrained = layers.sigmoid(rng.normal(size=(20, X.shape[1])) @ X.T / np.sqrt(X.shape[1]))
+        found += codes.detect(F, labels, reference=untrained).kind != "none"
+    # At a rate of 1e-3, two or more among 80 come up in 0.3 % of such tests.
+    assert found <= 1
+
+
 def test_threshold_takes_the_place_of_the_rule():
     F, labels, _, _ = layers.sigmoidal(np.random.default_rng(1051))
     scheme = codes.detect(F, labels, "sigmoid", threshold=0.82)

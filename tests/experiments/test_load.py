@@ -122,7 +122,7 @@ def test_every_named_choice_becomes_an_argument(tmp_path):
             '"langevin"': sampling.Langevin(),
             '{ kind = "gradient-descent", step_size = 0.1 }': sampling.GradientDescent(0.1),
         },
-        "moves": {'"rotations"': sampling.Rotations()},
+        "moves": {'"rotations"': sampling.Rotations(), '"jump"': sampling.Jumps()},
     }
     for key, values in choices.items():
         for written, meant in values.items():

@@ -55,7 +55,7 @@ def message(tmp_path, **sections: str) -> str:
         ({"experiment": 'name = "a/b"'}, "[experiment] name is 'a/b': use letters"),
         ({"sampling": 'start = "priro"'}, "[sampling] start 'priro' is not known: did you mean 'prior'?"),
         ({"sampling": 'sampler = { kind = "hmc", tau = 1 }'}, "[sampling.sampler] key 'tau' is not known"),
-        ({"sampling": "moves = 3"}, "[sampling] moves is 3: it must be one of 'none', 'rotations'"),
+        ({"sampling": "moves = 3"}, "[sampling] moves is 3: it must be one of 'none', 'rotations', 'jump'"),
         ({"samplng": "draws = 1"}, "section 'samplng' is not known: did you mean 'sampling'?"),
         ({"quick__network": "widht = 5"}, "[quick.network] key 'widht' is not known: did you mean 'width'?"),
         ({"quick__netwrk": "width = 5"}, "[quick] section 'netwrk' is not known: did you mean 'network'?"),

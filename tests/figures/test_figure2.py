@@ -8,14 +8,14 @@ from nonlazy.errors import InvalidInput
 from nonlazy.experiments import load
 
 
-def tiny(activation: str):
+def tiny(activation: str, moves: str = "none"):
     """The shipped experiment at a size of seconds; 40 neurons keep the linear network near its theory."""
     return load(f"figure2-{activation}").changed(
         {
             "task": {"P": 24, "N0": 26},
             "network": {"width": 40},
             "posterior": {"temperature": 1e-2},
-            "sampling": {"draws": 40, "warmup": 60},
+            "sampling": {"draws": 40, "warmup": 60, "moves": moves, "chain_method": "sequential"},
         }
     )
 
@@ -26,7 +26,7 @@ def report_of(experiment, folder):
 
 
 def test_the_linear_column_lays_theory_over_the_samples(tmp_path):
-    found = report_of(tiny("linear"), tmp_path)
+    found = report_of(tiny("linear", "rotations"), tmp_path)
     rows = {row.quantity: row for row in found.comparison}
     assert set(rows) == {f"U[{i}, {j}]" for i in range(3) for j in range(i, 3)} | {
         f"K, classes {i} and {j}" for i in range(3) for j in range(i, 3)

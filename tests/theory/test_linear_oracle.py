@@ -1,7 +1,7 @@
 """The closed form of linear networks against the exact matrix sampler.
 
-Tolerances: 4 Monte Carlo errors, plus 1/N relative to the largest entry for the fluctuations of the m x m matrices, which
-the saddle point neglects, and L/N for the predictor's variance, which holds U^L. The Monte Carlo part alone has a
+Tolerances: 4 Monte Carlo errors, plus 1/N relative to the largest entry for the fluctuations of the m x m matrices,
+which the saddle point neglects, and L/N for the predictor's variance, which holds U^L. The Monte Carlo part alone has a
 false-alarm rate below 1% a test; the seeds are fixed.
 """
 

@@ -61,13 +61,14 @@ def _explain(found: Report, console: Console) -> None:
     """Says where chains that disagree hold their codes in different shares, which no longer run changes."""
     differing = {name: counts for name, counts in found.neurons_by_chain.items() if len(set(counts)) > 1}
     sigmoidal = found.run.posterior.network.phi.kind == "sigmoidal"
-    if found.diagnostics.converged or not differing or not sigmoidal:
+    jumps = (found.run.configuration.get("moves") or {}).get("kind") == "Jumps"
+    if found.diagnostics.converged or not differing or not sigmoidal or jumps:
         return
     listed = "; ".join(f"{name}: {', '.join(map(str, counts))}" for name, counts in list(differing.items())[:8])
     console.print(
-        f"The chains hold their codes in different shares (neurons, chain by chain: {listed}). A sigmoidal network "
-        "freezes them as a chain starts, and a longer run does not change them: the codes themselves are what chains "
-        "can agree on."
+        f"The chains hold their codes in different shares (neurons, chain by chain: {listed}). Without moves that "
+        "change codes, a sigmoidal network freezes the shares as a chain starts, and a longer run does not change "
+        "them: the codes themselves are what the chains can agree on."
     )
 
 

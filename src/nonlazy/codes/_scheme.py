@@ -22,12 +22,15 @@ P_VALUE = 1e-6
 RATIO = 0.05
 # A trained layer must have this many times the ratio of the untrained one on the same inputs.
 OVER_REFERENCE = 2.0
+# ... and the mean class signal of its neurons must exceed the untrained one's by this many standard errors over
+# neurons, as narrow untrained layers differ among each other.
+REFERENCE_ERRORS = 4.0
 # Outliers: expected number of false ones in a layer whose class signal falls off exponentially over neurons.
 FALSE_OUTLIERS = 0.01
 # An outlier's class means must differ by more than its own spread within a class, and by chance in no neuron of a
 # layer more often than this.
 OUTLIER_RATIO = 1.0
-OUTLIER_P_VALUE = 1e-4
+OUTLIER_P_VALUE = 1e-6
 # A scheme is a statement on a population: fewer varying neurons cannot show one.
 NEURONS = 8
 # Sparse: this share of the neurons, or three a class, carry `CARRIED` of the class signal, ...
@@ -67,7 +70,9 @@ def decide(signal: ClassSignal, reference: ClassSignal | None = None) -> Decisio
     **Returns:** a `Decision`.
     """
     outliers = _outliers(signal, None if reference is None else float(reference.signal.max()))
-    carried = np.sort(np.clip(signal.signal, 0.0, None))[::-1]
+    # Where neurons stand out, chance remainders of the class signal in a large bulk are not to hide them.
+    counted = signal.significant if outliers.any() else ~signal.constant
+    carried = np.sort(np.where(counted, np.clip(signal.signal, 0.0, None), 0.0))[::-1]
     total = float(carried.sum())
     n80 = int(np.searchsorted(np.cumsum(carried), CARRIED * total) + 1) if total > 0 else 0
     evidence = {
@@ -81,10 +86,14 @@ def decide(signal: ClassSignal, reference: ClassSignal | None = None) -> Decisio
     }
     if reference is not None:
         evidence["reference_signal_to_noise"] = reference.ratio
-    absent, distance = _absent(signal, reference, outliers)
+    sparse, carriers, sharpness = _sparse(signal, evidence)
+    absent, distance = ("", 1.0) if sparse else _absent(signal, reference)
     if absent:
         return Decision("none", distance, outliers, evidence, absent)
-    kind, sharpness, reason = _kind(signal, evidence)
+    if sparse:
+        kind, reason = "sparse", f"{outliers.sum()} neurons stand out of the bulk by their class signal; {carriers}."
+    else:
+        kind, sharpness, reason = _population(evidence, carriers, sharpness)
     if reference is None:
         reason += (
             "\nNot compared with an untrained network (reference): class structure that the inputs themselves have "
@@ -93,7 +102,24 @@ def decide(signal: ClassSignal, reference: ClassSignal | None = None) -> Decisio
     return Decision(kind, min(distance, sharpness), outliers, evidence, reason)
 
 
-def _absent(signal: ClassSignal, reference: ClassSignal | None, outliers: np.ndarray) -> tuple[str, float]:
+def _sparse(signal: ClassSignal, evidence: dict[str, float]) -> tuple[bool, str, float]:
+    """Whether few neurons carry the class signal, the numbers in words, and their distance from deciding otherwise."""
+    N, C = signal.means.shape
+    few = max(3.0 * C, FEW * N)
+    narrow = max(PARTICIPATION * N, min(C + 1.0, N / 4))
+    n80, participation = evidence["neurons_carrying_80_percent"], evidence["participation_ratio"]
+    words = (
+        f"{n80:.0f} of {N} neurons carry {100 * CARRIED:.0f} % of the class signal (sparse: {few:.0f} or fewer), "
+        f"participation ratio {participation:.3g} (sparse: below {narrow:.3g})"
+    )
+    if evidence["outliers"] and n80 <= few and participation < narrow:
+        return True, words, min(confidence(narrow, participation), confidence(few, n80))
+    if not evidence["outliers"]:
+        return False, f"{words}, no neuron stands out", 1.0
+    return False, words, max(confidence(participation, narrow), confidence(n80, few))
+
+
+def _absent(signal: ClassSignal, reference: ClassSignal | None) -> tuple[str, float]:
     """Why the layer has no scheme ('' if it has a class signal), and the distance to the threshold that decided."""
     varying = int((~signal.constant).sum())
     if varying < NEURONS:
@@ -102,8 +128,6 @@ def _absent(signal: ClassSignal, reference: ClassSignal | None, outliers: np.nda
             "to show a scheme.",
             1.0 if varying == 0 else 0.0,
         )
-    if outliers.any():
-        return "", 1.0
     if signal.p_value > P_VALUE:
         # On a scale of log p, as p itself spans hundreds of orders of magnitude.
         return (
@@ -126,30 +150,42 @@ def _absent(signal: ClassSignal, reference: ClassSignal | None, outliers: np.nda
             "what was learned.",
             confidence(OVER_REFERENCE * reference.ratio, signal.ratio),
         )
-    return "", min(confidence(signal.ratio, RATIO), confidence(signal.ratio, OVER_REFERENCE * reference.ratio))
-
-
-def _kind(signal: ClassSignal, evidence: dict[str, float]) -> tuple[Kind, float, str]:
-    N, C = signal.means.shape
-    few = max(3.0 * C, FEW * N)
-    narrow = max(PARTICIPATION * N, min(C + 1.0, N / 4))
-    n80, participation = evidence["neurons_carrying_80_percent"], evidence["participation_ratio"]
-    carried = (
-        f"{n80:.0f} of {N} neurons carry {100 * CARRIED:.0f} % of the class signal (sparse: {few:.0f} or fewer), "
-        f"participation ratio {participation:.3g} (sparse: below {narrow:.3g})"
-    )
-    if evidence["outliers"] and n80 <= few and participation < narrow:
+    errors = _errors_above(signal, reference)
+    if errors < REFERENCE_ERRORS:
         return (
-            "sparse",
-            min(confidence(narrow, participation), confidence(few, n80)),
-            f"{evidence['outliers']:.0f} neurons stand out of the bulk by their class signal; {carried}.",
+            f"the class signal of its neurons exceeds that of the untrained network on the same inputs by {errors:.2g} "
+            f"standard errors (limit {REFERENCE_ERRORS:g}): too few neurons to tell what was learned from "
+            "what the inputs bring.",
+            confidence(REFERENCE_ERRORS, errors),
         )
+    return "", min(
+        confidence(signal.ratio, RATIO),
+        confidence(signal.ratio, OVER_REFERENCE * reference.ratio),
+        confidence(errors, REFERENCE_ERRORS),
+    )
+
+
+def _errors_above(signal: ClassSignal, reference: ClassSignal) -> float:
+    """Difference of the mean class signals over neurons, each in units of its layer's noise, in standard errors."""
+    means, variances = [], []
+    for layer in (signal, reference):
+        noise = float(layer.within.mean())
+        values = layer.signal / noise if noise > 0 else layer.signal
+        means.append(float(values.mean()))
+        variances.append(float(values.var()) / values.size)
+    error = float(np.sqrt(sum(variances)))
+    return (means[0] - means[1]) / error if error > 0 else float("inf")
+
+
+def _population(evidence: dict[str, float], carriers: str, spread: float) -> tuple[Kind, float, str]:
+    """Redundant or analog, for a layer whose class signal many neurons carry."""
     separation, share = evidence["separation"], evidence["share_in_two_levels"]
     likelihood, least = evidence["log_likelihood_ratio"], evidence["log_likelihood_limit"]
     reason = (
-        f"the class means take two levels {separation:.3g} spreads apart (redundant: above {SEPARATION:g}) in "
-        f"classes with {100 * share:.0f} % of their variance (redundant: {100 * SHARE:.0f} % or more), twice the log "
-        f"likelihood ratio to one level {likelihood:.3g} (redundant: above {least:.0f}); not sparse: {carried}."
+        f"two levels fitted to the class means of the neurons lie {separation:.3g} spreads apart (redundant: above "
+        f"{SEPARATION:g}), in classes with {100 * share:.0f} % of the variance (redundant: {100 * SHARE:.0f} % or "
+        f"more), twice the log likelihood ratio to one level is {likelihood:.3g} (redundant: above {least:.0f}); "
+        f"not sparse: {carriers}."
     )
     if separation > SEPARATION and share >= SHARE and likelihood > least:
         return "redundant", min(confidence(separation, SEPARATION), confidence(likelihood, least)), reason
@@ -158,7 +194,6 @@ def _kind(signal: ClassSignal, evidence: dict[str, float]) -> tuple[Kind, float,
         confidence(least, max(likelihood, 0.0)),
         confidence(SHARE, min(share, SHARE)),
     )
-    spread = max(confidence(participation, narrow), confidence(n80, few))
     return "analog", min(graded, spread), reason
 
 

@@ -14,6 +14,7 @@ _CLASSES = {
     "langevin": "Langevin",
     "gradient-descent": "GradientDescent",
     "rotations": "Rotations",
+    "jump": "Jumps",
 }
 
 

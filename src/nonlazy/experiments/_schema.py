@@ -40,6 +40,7 @@ Count = Annotated[int, Strict(), Field(ge=1)]
 CountOrAll = Annotated[int | str, BeforeValidator(_count_or_all(1))]
 TestCount = Annotated[int | str, BeforeValidator(_count_or_all(0))]
 Seed = Annotated[int, Strict(), Field(ge=0)]
+ChainMethod = Annotated[str, Strict(), AfterValidator(_one_of(("processes", "batched", "sequential")))]
 Classes = Annotated[tuple[Annotated[int, Strict()] | Annotated[str, Strict()], ...], Field(min_length=2)]
 
 
@@ -227,6 +228,14 @@ class RotationMoves(Section):
     quench_attempts: Annotated[int, Strict(), Field(ge=0)] | None = None
 
 
+class JumpMoves(Section):
+    """Exact moves by which neurons change their code (`nonlazy.sampling.Jumps`)."""
+
+    kind: Literal["jump"]
+    every: Count | None = None
+    warmup_sweeps: Annotated[int, Strict(), Field(ge=0)] | None = None
+
+
 # Keys of [sampling] that are either a name or a table whose `kind` is that name.
 CHOICES: dict[str, dict[str, type[Section]]] = {
     "start": {
@@ -236,7 +245,7 @@ CHOICES: dict[str, dict[str, type[Section]]] = {
         "planted": PlantedStart,
     },
     "sampler": {"hmc": HMCSampler, "langevin": LangevinSampler, "gradient-descent": GradientDescentSampler},
-    "moves": {"none": NoMoves, "rotations": RotationMoves},
+    "moves": {"none": NoMoves, "rotations": RotationMoves, "jump": JumpMoves},
 }
 
 
@@ -250,5 +259,6 @@ class SamplingSection(Section):
     thin: Count = 1
     start: PriorStart | AnnealedStart | ContinuationStart | PlantedStart = PriorStart()
     sampler: HMCSampler | LangevinSampler | GradientDescentSampler | None = None
-    moves: NoMoves | RotationMoves | None = None
+    moves: NoMoves | RotationMoves | JumpMoves | None = None
     precision: Annotated[str, Strict(), AfterValidator(_one_of(("float32", "float64")))] = "float32"
+    chain_method: ChainMethod | None = None

@@ -17,7 +17,7 @@ from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._potential import Position
 from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
-from nonlazy.sampling._samplers import HMC
+from nonlazy.sampling._samplers import HMC, GradientDescent
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling._starts import initial
 
@@ -225,12 +225,13 @@ class _Loop:
             )
 
     def _collect(self, info: _engine.IterationInfo) -> None:
+        tested = self.phases[-1].adjusted and not isinstance(self.job.sampler, GradientDescent)
         limit = self.job.sampler.max_steps if isinstance(self.job.sampler, HMC) else None
         for pending, one in zip(self.pending, self._split(info), strict=True):
             trajectory = one.trajectory
             pending.append(
                 {
-                    "acceptance": float(trajectory.acceptance),
+                    "acceptance": float(trajectory.acceptance) if tested else float("nan"),
                     "energy_error": float(trajectory.energy_error),
                     "step_size": float(one.step_size),
                     "steps": int(trajectory.steps),

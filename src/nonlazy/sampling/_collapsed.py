@@ -101,8 +101,7 @@ def log_likelihood(problem: Collapsed, U: Float[Array, "N P"]) -> Float[Array, "
 
 def draw_readouts(problem: Collapsed, inverse: Inverse, U: Float[Array, "N P"], key: Array) -> Float[Array, "m N"]:
     """Whitened readouts given the activations: a prior draw corrected by its misfit, exactly."""
-    prior_key, noise_key = jax.random.split(key)
-    P, m = problem.targets.shape
-    prior = jax.random.normal(prior_key, (m, U.shape[0]), jnp.float64)
-    noise = jnp.sqrt(problem.noise) * jax.random.normal(noise_key, (m, P), jnp.float64)
+    N, P = U.shape
+    normals = jax.random.normal(key, (problem.targets.shape[1], N + P), jnp.float64)
+    prior, noise = normals[:, :N], jnp.sqrt(problem.noise) * normals[:, N:]
     return prior + (problem.targets.T - prior @ U - noise) @ inverse.matrix @ U.T

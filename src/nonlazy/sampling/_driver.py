@@ -92,6 +92,7 @@ def sample(
     """
     for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("thin", thin, 1), ("seed", seed, 0)):
         _whole(name, value, least)
+    draws, chains, thin, seed = int(draws), int(chains), int(thin), int(seed)
     if not checkpoint_seconds >= 0:
         raise InvalidInput(f"checkpoint_seconds is {checkpoint_seconds!r}: it must be 0 or more")
     if seed >= 2**31:
@@ -107,6 +108,7 @@ def sample(
     moves = resolve_moves(moves, posterior, sampler, orthogonal(posterior.task))
     warmup = default_warmup(posterior, sampler, moves) if warmup is None else warmup
     _whole("warmup", warmup, 0)
+    warmup = int(warmup)
     method = _chain_method(chain_method)
     device = "cpu" if method == "processes" else _device()
 
@@ -309,9 +311,11 @@ def _launch(job: bytes, chain: int, complaints: Any, messages: Queue) -> subproc
     # One thread a chain: cores are shared out between chains, and rounding must not depend on how many there are.
     environment |= {"PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     flags = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
+    # What this process can import its own can, too: a function of the user's own may live beside their script.
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
     process = subprocess.Popen(
-        [sys.executable, "-m", "nonlazy.sampling._worker"],
+        [sys.executable, "-P", "-m", "nonlazy.sampling._worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,

@@ -98,7 +98,7 @@ def make_problem(
     gain = network.readout_scale * math.sqrt(posterior.sigma_a2)
     pull, inverse_noise, prior = (gain / noise, 1.0 / noise, 1.0) if noise > 0 else (gain, 1.0, 0.0)
     if isinstance(sampler, GradientDescent):
-        pull, inverse_noise, prior = gain, 1.0, noise if sampler.weight_decay else 0.0
+        pull, prior = gain, noise if sampler.weight_decay else 0.0
     targets = posterior.task.Y if phase.targets is None else phase.targets
     factor = coordinates.scale if coordinates.factor is None else coordinates.factor
     hidden_scale = np.sqrt(np.array(posterior.sigma2[1:]) / network.width)

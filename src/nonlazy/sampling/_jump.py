@@ -79,7 +79,7 @@ class Settings(NamedTuple):
     """
 
     wells: int = 8
-    block: int = 32
+    block: int = 16
     steps: int = 3
     freedom: int = 8
     inflation: float = 1.1
@@ -97,14 +97,15 @@ class SweepInfo(NamedTuple):
 
 
 class _Randoms(NamedTuple):
-    """The random numbers of each neuron's attempt."""
+    """The order of the neurons and the random numbers of each attempt."""
 
+    order: Int[Array, " N"]
     readout: Float[Array, "N m"]
-    label: Float[Array, " N"]
     student: Float[Array, "N m"]
-    radius: Float[Array, "N half"]
+    label: Float[Array, " N"]
     fresh: Float[Array, " N"]
     accept: Float[Array, " N"]
+    radius: Float[Array, "N half"]
 
 
 class _Screened(NamedTuple):
@@ -209,13 +210,12 @@ def sweep_traced(
 ) -> tuple[Position, SweepInfo]:
     """`sweep` as a function to be compiled, with 64-bit numbers enabled."""
     problem = jax.tree.map(jnp.asarray, problem)
-    order_key, random_key, rank_key, readout_key = jax.random.split(key, 4)
+    random_key, rank_key, readout_key = jax.random.split(key, 3)
     N, P = position.first.shape
     m = position.readout.shape[0]
     B = min(settings.block, N)
-    order = jax.random.permutation(order_key, N)
     randoms = _randoms(random_key, N, m, settings)
-    first = position.first[order]
+    first = position.first[randoms.order]
     inverse = invert(problem, features(phi, problem, first))
 
     def block(carry):
@@ -251,7 +251,7 @@ def sweep_traced(
     U = features(phi, problem, first)
     drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
     readout = draw_readouts(problem, inverse, U, readout_key).astype(position.readout.dtype)
-    back = jnp.argsort(order)
+    back = jnp.argsort(randoms.order)
     return Position(first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift)
 
 
@@ -259,16 +259,13 @@ _sweep = jax.jit(sweep_traced, static_argnums=(0, 1))
 
 
 def _randoms(key: Array, N: int, m: int, settings: Settings) -> _Randoms:
-    keys = jax.random.split(key, 6)
-    f64 = jnp.float64
-    return _Randoms(
-        jax.random.normal(keys[0], (N, m), f64),
-        jax.random.uniform(keys[1], (N,), f64),
-        jax.random.normal(keys[2], (N, m), f64),
-        jax.random.uniform(keys[3], (N, settings.freedom // 2), f64),
-        jax.random.uniform(keys[4], (N,), f64),
-        jax.random.uniform(keys[5], (N,), f64),
-    )
+    # Few calls of the generator: each costs a third of a second to compile.
+    normal_key, uniform_key = jax.random.split(key)
+    normals = jax.random.normal(normal_key, (N, 2 * m), jnp.float64)
+    uniforms = jax.random.uniform(uniform_key, (N, 4 + settings.freedom // 2), jnp.float64)
+    # The barrier keeps the compiler from repeating the generator in every consumer.
+    normals, uniforms = jax.lax.optimization_barrier((normals, uniforms))
+    return _Randoms(jnp.argsort(uniforms[:, 0]), normals[:, :m], normals[:, m:], *uniforms[:, 1:4].T, uniforms[:, 4:])
 
 
 def _screen(

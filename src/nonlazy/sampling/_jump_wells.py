@@ -29,7 +29,8 @@ from nonlazy.sampling._collapsed import Collapsed, Inverse
 # Largest change of a readout in one Newton step, and the smallest pivot of the curvature that a step trusts.
 _STEP_CAP = 0.25
 _SMALLEST_PIVOT = 0.2
-_NODES = 12
+# Errors of log Z below 1e-6 for |h| <= 20, also where |a|^2 D = 30.
+_NODES = 10
 
 
 class Table(NamedTuple):
@@ -115,12 +116,16 @@ def moments(
     problem: Collapsed, eta: Float[Array, "B P"], beta: Float[Array, "B P"]
 ) -> tuple[Float[Array, "B P"], Float[Array, "B P"], Float[Array, "B P"]]:
     """log int Dz exp(eta phi - beta phi^2 / 2), and mean and second moment of phi under that density."""
-    nodes = problem.nodes.astype(jnp.float32)[:, None, None]
-    log_weights = problem.log_weights.astype(jnp.float32)[:, None, None]
+    nodes, log_weights = problem.nodes.astype(jnp.float32), problem.log_weights.astype(jnp.float32)
     best = jnp.clip(eta / jnp.maximum(beta, 1e-6), nodes[0], nodes[-1])
     shift = (eta - 0.5 * beta * best) * best
-    terms = jnp.exp((eta - 0.5 * nodes * beta) * nodes + (log_weights - shift))
-    zeroth, first, second = (jnp.sum(x, axis=0) for x in (terms, nodes * terms, nodes * nodes * terms))
+    zeroth = first = second = jnp.zeros_like(eta)
+    # Unrolled: the compiler then keeps the terms in registers.
+    for k in range(nodes.shape[0]):
+        term = jnp.exp((eta - 0.5 * nodes[k] * beta) * nodes[k] + (log_weights[k] - shift))
+        zeroth = zeroth + term
+        first = first + nodes[k] * term
+        second = second + nodes[k] * nodes[k] * term
     return shift + jnp.log(zeroth), first / zeroth, second / zeroth
 
 

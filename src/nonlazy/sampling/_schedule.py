@@ -80,6 +80,10 @@ def warmup_phases(
     """The phases before the first draw; `warmup` counts the iterations at the target temperature and targets."""
     T = posterior.temperature
     if isinstance(sampler, GradientDescent):
+        if isinstance(start, Annealed | Continuation):
+            raise InvalidInput(
+                f"gradient descent has no start {type(start).__name__}(...): choose 'prior' or Planted(...)"
+            )
         return (Phase("descent", warmup, (T, T), step_size=sampler.step_size, adapt=0.0),) if warmup else ()
     if isinstance(sampler, Langevin):
         base = Phase("langevin", 0, (T, T), target_acceptance=0.57 if sampler.adjusted else 0.95)

@@ -34,8 +34,8 @@ class Annealed:
     def __post_init__(self):
         if not (self.temperature > 0 and self.iterations >= 2):
             raise InvalidInput(
-                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be above "
-                "0 and the iterations at least 2"
+                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be "
+                "above 0 and the iterations at least 2"
             )
 
 
@@ -70,13 +70,13 @@ class Planted:
     fractions: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        codes = tuple(tuple(int(bit) for bit in code) for code in self.codes)
+        codes = tuple(tuple(code) for code in self.codes)
         if not codes or len({len(code) for code in codes}) != 1 or not {bit for c in codes for bit in c} <= {0, 1}:
             raise InvalidInput(f"codes are {self.codes!r}: give one tuple of 0 and 1 a code, all of the same length")
         fractions = (1 / len(codes),) * len(codes) if self.fractions is None else tuple(map(float, self.fractions))
-        if len(fractions) != len(codes) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        if len(fractions) != len(codes) or not (min(fractions) >= 0 and abs(sum(fractions) - 1) <= 1e-6):
             raise InvalidInput(f"fractions are {self.fractions!r}: give one number a code, none negative, summing to 1")
-        object.__setattr__(self, "codes", codes)
+        object.__setattr__(self, "codes", tuple(tuple(int(bit) for bit in code) for code in codes))
         object.__setattr__(self, "fractions", fractions)
 
 
@@ -141,13 +141,13 @@ def _plant(start, posterior, coordinates, generator, first, hidden):
         first = first + shift @ np.linalg.solve(gram, factor.T).T
     z = coordinates.scale * first if coordinates.factor is None else first @ coordinates.factor.T
 
-    planted = []
+    planted, present = [], np.unique(labels)
     for layer, matrix in enumerate(hidden, start=2):
         codes = feature_codes if layer == network.depth else nontrivial[generator.permutation(N) % len(nontrivial)]
         phi = network.phi(z)
-        means = np.stack([phi[:, labels == c].mean(axis=1) for c in range(C)], axis=1)
+        means = np.stack([phi[:, labels == c].mean(axis=1) for c in present], axis=1)
         inverse = scipy.linalg.pinv(means)
-        target = math.sqrt(N) * _DEEP_SHIFT * (2.0 * codes - 1.0)
+        target = math.sqrt(N) * _DEEP_SHIFT * (2.0 * codes[:, present] - 1.0)
         sigma = math.sqrt(posterior.sigma2[layer - 1])
         matrix = matrix - matrix @ means @ inverse + target @ inverse / sigma
         planted.append(matrix)

@@ -1,0 +1,22 @@
+# lazy_loader reads this file at run time and wants relative imports.
+
+from ._convergence import Diagnostics as Diagnostics
+from ._driver import sample as sample
+from ._record import Record as Record
+from ._run import (
+    Run as Run,
+    open_run as open_run,
+)
+from ._samplers import (
+    HMC as HMC,
+    GradientDescent as GradientDescent,
+    Jumps as Jumps,
+    Langevin as Langevin,
+    Rotations as Rotations,
+)
+from ._starts import (
+    Annealed as Annealed,
+    Continuation as Continuation,
+    Planted as Planted,
+    Prior as Prior,
+)
