@@ -49,7 +49,13 @@ def main() -> int:
         for case in _cases(arguments):
             console.print(f"\nsampling: {case}", highlight=False)
             comparison = compare(
-                case, arguments.draws, arguments.nuts_warmup, arguments.nuts_draws, arguments.skip_nuts, arguments.seed
+                case,
+                arguments.draws,
+                arguments.nuts_warmup,
+                arguments.nuts_draws,
+                arguments.skip_nuts,
+                arguments.seed,
+                arguments.moves,
             )
             print_comparison(console, comparison)
             results["comparisons"].append(comparison.as_dict())
@@ -63,6 +69,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=[*FIGURE2, "all"], help="column of Fig. 2 (default: all)")
     parser.add_argument("--temperature", type=float, help="T (default: linear 1e-3, sigmoid 1e-2, relu 1e-2)")
     parser.add_argument("--draws", type=int, help="draws of nonlazy (default: 200; 500 with --quick)")
+    parser.add_argument("--moves", choices=["none"], help="leave out nonlazy's moves between neurons, which NUTS lacks")
     parser.add_argument("--nuts-warmup", type=int, default=100, help="warm-up of NUTS, 100 or more (default: 100)")
     parser.add_argument("--nuts-draws", type=int, default=60, help="draws of NUTS, 60 or more (default: 60)")
     parser.add_argument("--skip-nuts", action="store_true", help="measure nonlazy alone")

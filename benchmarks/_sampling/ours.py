@@ -48,12 +48,12 @@ class _Clock(Display):
         return (self.times[-1] - self.times[first]) / (self.draws[-1] - self.draws[first])
 
 
-def measure(case: dict[str, Any], draws: int, seed: int, launched: float) -> dict[str, Any]:
+def measure(case: dict[str, Any], draws: int, seed: int, moves: str | None, launched: float) -> dict[str, Any]:
     """One chain in a process of its own: its draws' cost, the quantities compared, and its clock."""
     clock = _Clock(launched)
     posterior = Case(**case).posterior()
     with mock.patch.object(_driver, "display", lambda *_: clock):
-        run = nl.sample(posterior, draws, chains=1, seed=seed, chain_method="processes")
+        run = nl.sample(posterior, draws, chains=1, seed=seed, moves=moves, chain_method="processes")
     total = time.time() - launched
     statistics = run.statistics()
     entries = statistics["kernel_entry"].isel(chain=0, layer=0).transpose("pair", "draw").values
@@ -80,7 +80,7 @@ def measure(case: dict[str, Any], draws: int, seed: int, launched: float) -> dic
     }
 
 
-def replay(case: dict[str, Any], seed: int, launched: float) -> dict[str, Any]:
+def replay(case: dict[str, Any], seed: int, moves: str | None, launched: float) -> dict[str, Any]:
     """The warm-up of the same chain, looked at after each iteration.
 
     The run of `measure` is not slowed down by looking, because the same seed makes the same chain.
@@ -107,7 +107,7 @@ def replay(case: dict[str, Any], seed: int, launched: float) -> dict[str, Any]:
         report(loop, *arguments)
 
     with mock.patch.object(_chain._Loop, "_report", look):
-        run = nl.sample(posterior, 1, chains=1, seed=seed, chain_method="sequential", progress=False)
+        run = nl.sample(posterior, 1, chains=1, seed=seed, moves=moves, chain_method="sequential", progress=False)
     loss = _warmup_loss(run)
     return {"warmup_loss": loss, "reached": seen[: len(loss)]}
 

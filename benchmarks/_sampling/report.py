@@ -32,7 +32,8 @@ def print_machine(console: Console) -> None:
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """The table of one posterior."""
     ours, nuts, ratios = comparison.ours, comparison.nuts, comparison.ratios()
-    table = _table(str(comparison.case), ["", "nonlazy", "NUTS", "nonlazy / NUTS"])
+    moves = f"; moves of nonlazy: {comparison.moves}" if comparison.moves else ""
+    table = _table(f"{comparison.case}{moves}", ["", "nonlazy", "NUTS", "nonlazy / NUTS"])
 
     def row(name: str, show: Callable[[Side], str], ratio: str = "") -> None:
         table.add_row(name, show(ours), "-" if nuts is None else show(nuts), ratio)
@@ -116,6 +117,11 @@ def _notes(comparison: Comparison) -> list[str]:
     if comparison.nuts is not None and comparison.ratios() is None:
         who = "nonlazy" if not comparison.ours.reached else "NUTS"
         notes.append(f"No ratio: {who} is not in the paper's coding scheme at its last draw.")
+    for name, distance in comparison.disagreements().items():
+        notes.append(
+            f"The means of {name} are {distance:.0f} Monte Carlo errors apart: one side has not explored what the other "
+            "has, and its effective draws do not count that. For like with like take --moves none."
+        )
     if len(comparison.seconds_per_draw_each) > 1:
         before, after = comparison.seconds_per_draw_each
         notes.append(f"nonlazy's seconds a draw, before and after NUTS: {before:.3g}, {after:.3g}.")

@@ -1,5 +1,9 @@
 """Small posteriors, positions in whitened coordinates, and a check that numbers are independent and N(0, 1)."""
 
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
@@ -63,6 +67,12 @@ def pieces(
     where = coordinates(posterior)
     problem = _engine.make_problem(posterior, where, sampler, Phase("test", 1, (T, T)), T, dtype)
     return where, _engine.make_kernel(posterior, where, sampler, None).architecture, problem
+
+
+@cache
+def compiled(function: Callable, architecture: Architecture) -> Callable:
+    """`function` of an architecture, compiled once for all tests with the same shapes."""
+    return jax.jit(partial(function, architecture))
 
 
 def random_position(posterior: Posterior, where: Coordinates, seed: int = 0, dtype: type = np.float64) -> Position:

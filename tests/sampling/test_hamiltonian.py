@@ -1,16 +1,13 @@
 """Hamiltonian Monte Carlo: the integrator, the Metropolis test, and trajectories that leave the numbers."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nonlazy.sampling import _hamiltonian
-from nonlazy.sampling._hamiltonian import Trajectory, energy_error, leapfrog, metropolis
+from nonlazy.sampling._hamiltonian import Trajectory, energy_error, iterate, leapfrog, metropolis
 from nonlazy.sampling._potential import gradient, loss_of, squares
-from tests.sampling.small_posteriors import pieces, random_position, small_posterior, weights_of
+from tests.sampling.small_posteriors import compiled, pieces, random_position, small_posterior, weights_of
 
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -18,11 +15,11 @@ pytestmark = pytest.mark.usefixtures("float64")
 POSTERIOR = small_posterior("sigmoid", depth=2, orthogonal=False)
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    """The architecture, and the integrator and an iteration, compiled once."""
+@pytest.fixture
+def run():
+    """The integrator and an iteration."""
     architecture = pieces(POSTERIOR)[1]
-    return jax.jit(partial(leapfrog, architecture)), jax.jit(partial(_hamiltonian.iterate, architecture))
+    return compiled(leapfrog, architecture), compiled(iterate, architecture)
 
 
 def start(seed=0):
@@ -51,19 +48,19 @@ def assert_equal(one, other):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-def test_leapfrog_is_reversible(compiled):
+def test_leapfrog_is_reversible(run):
     _, problem, position, momentum = start()
-    there, speed, first_loss, last_loss = compiled[0](problem, position, momentum, 0.05, jnp.int32(40))
+    there, speed, first_loss, last_loss = run[0](problem, position, momentum, 0.05, jnp.int32(40))
     assert float(jnp.abs(there.first - position.first).max()) > 0.1
     backwards = jax.tree.map(jnp.negative, speed)
-    back, speed_back, loss_there, loss_back = compiled[0](problem, there, backwards, 0.05, jnp.int32(40))
+    back, speed_back, loss_there, loss_back = run[0](problem, there, backwards, 0.05, jnp.int32(40))
     assert_close(back, position, 1e-10)
     assert_close(jax.tree.map(jnp.negative, speed_back), momentum, 1e-10)
     assert float(loss_there) == pytest.approx(float(last_loss), rel=1e-10)
     assert float(loss_back) == pytest.approx(float(first_loss), rel=1e-10)
 
 
-def test_leapfrog_is_half_kicks_around_drifts(compiled):
+def test_leapfrog_is_half_kicks_around_drifts(run):
     def shifted(x, factor, direction):
         return jax.tree.map(lambda a, b: a + factor * b, x, direction)
 
@@ -73,21 +70,21 @@ def test_leapfrog_is_half_kicks_around_drifts(compiled):
         speed = shifted(speed, -0.5 * 0.05, gradient(architecture, problem, expected)[0])
         expected = shifted(expected, 0.05, speed)
         speed = shifted(speed, -0.5 * 0.05, gradient(architecture, problem, expected)[0])
-    new, new_momentum, _, _ = compiled[0](problem, position, momentum, 0.05, jnp.int32(3))
+    new, new_momentum, _, _ = run[0](problem, position, momentum, 0.05, jnp.int32(3))
     assert_close(new, expected, 1e-12)
     assert_close(new_momentum, speed, 1e-12)
 
 
-def test_losses_at_the_ends_of_a_trajectory_are_those_of_the_network(compiled):
+def test_losses_at_the_ends_of_a_trajectory_are_those_of_the_network(run):
     where = pieces(POSTERIOR)[0]
     _, problem, position, momentum = start()
-    new, _, first_loss, last_loss = compiled[0](problem, position, momentum, 0.05, jnp.int32(10))
+    new, _, first_loss, last_loss = run[0](problem, position, momentum, 0.05, jnp.int32(10))
     for at, loss in ((position, first_loss), (new, last_loss)):
         outputs = POSTERIOR.network.outputs(weights_of(POSTERIOR, where, at), POSTERIOR.task.X)
         assert float(loss) == pytest.approx(0.5 * np.sum((POSTERIOR.task.Y - outputs) ** 2), rel=1e-10)
 
 
-def test_energy_error_is_of_second_order(compiled):
+def test_energy_error_is_of_second_order(run):
     # The slope of the logarithm of the error over the logarithm of the step, at a fixed length of 1.
     steps = np.array([20, 40, 80, 160])
     errors = []
@@ -95,7 +92,7 @@ def test_energy_error_is_of_second_order(compiled):
         each = []
         for seed in range(8):
             _, problem, position, momentum = start(seed)
-            end = compiled[0](problem, position, momentum, 1.0 / count, jnp.int32(count))
+            end = run[0](problem, position, momentum, float(1.0 / count), jnp.int32(count))
             each.append(energy_error(problem, (position, momentum, end[2]), (end[0], end[1], end[3])))
         errors.append(np.sqrt(np.mean(np.square(each))))
     slopes = np.diff(np.log(errors)) / np.diff(np.log(1.0 / steps))
@@ -103,9 +100,9 @@ def test_energy_error_is_of_second_order(compiled):
     np.testing.assert_allclose(slopes, 2.0, atol=0.1)
 
 
-def test_energy_error_in_difference_form_is_the_difference_of_energies(compiled):
+def test_energy_error_in_difference_form_is_the_difference_of_energies(run):
     architecture, problem, position, momentum = start()
-    new, speed, first_loss, last_loss = compiled[0](problem, position, momentum, 0.1, jnp.int32(5))
+    new, speed, first_loss, last_loss = run[0](problem, position, momentum, 0.1, jnp.int32(5))
     error = energy_error(problem, (position, momentum, first_loss), (new, speed, last_loss))
     change = energy(problem, architecture, new, speed) - energy(problem, architecture, position, momentum)
     assert float(error) == pytest.approx(float(change), rel=1e-9)
@@ -137,21 +134,21 @@ def test_a_huge_energy_error_counts_as_divergence_a_large_one_does_not():
 
 
 @pytest.mark.parametrize("adjusted", [1, 0])
-def test_a_trajectory_that_is_not_finite_leaves_the_state_as_it_was(compiled, adjusted):
+def test_a_trajectory_that_is_not_finite_leaves_the_state_as_it_was(run, adjusted):
     _, problem, position, _ = start()
     broken = problem._replace(targets=problem.targets.at[0, 0].set(jnp.nan))
     for bad, step_size in ((broken, 0.05), (problem, 1e200)):
-        new, info = compiled[1](bad, trajectory(step_size, adjusted=adjusted), position, jax.random.key(0))
+        new, info = run[1](bad, trajectory(step_size, adjusted=adjusted), position, jax.random.key(0))
         assert_equal(new, position)
         assert (float(info.acceptance), int(info.accepted), int(info.diverging)) == (0.0, 0, 1)
         assert not np.isfinite(float(info.energy_error))
 
 
-def test_a_rejected_proposal_leaves_the_state_as_it_was_and_an_accepted_one_moves_all_of_it(compiled):
+def test_a_rejected_proposal_leaves_the_state_as_it_was_and_an_accepted_one_moves_all_of_it(run):
     _, problem, position, _ = start()
     outcomes = set()
     for seed in range(20):
-        new, info = compiled[1](problem, trajectory(0.25), position, jax.random.key(seed))
+        new, info = run[1](problem, trajectory(0.25), position, jax.random.key(seed))
         outcomes.add(int(info.accepted))
         if info.accepted:
             moved = jax.tree.map(lambda x, y: bool((x != y).all()), new, position)
@@ -161,19 +158,19 @@ def test_a_rejected_proposal_leaves_the_state_as_it_was_and_an_accepted_one_move
     assert outcomes == {0, 1}
 
 
-def test_accepting_everything_is_what_the_warm_up_device_does(compiled):
+def test_accepting_everything_is_what_the_warm_up_device_does(run):
     _, problem, position, _ = start()
     for seed in range(20):
-        _, info = compiled[1](problem, trajectory(0.25, adjusted=0), position, jax.random.key(seed))
+        _, info = run[1](problem, trajectory(0.25, adjusted=0), position, jax.random.key(seed))
         assert int(info.accepted) == 1
         assert float(info.acceptance) == pytest.approx(min(1.0, np.exp(-float(info.energy_error))))
 
 
-def test_trajectories_have_jittered_lengths_up_to_the_longest_allowed(compiled):
+def test_trajectories_have_jittered_lengths_up_to_the_longest_allowed(run):
     _, problem, position, _ = start()
 
     def counts(settings):
-        return {int(compiled[1](problem, settings, position, jax.random.key(seed))[1].steps) for seed in range(60)}
+        return {int(run[1](problem, settings, position, jax.random.key(seed))[1].steps) for seed in range(60)}
 
     # tau (1 +- jitter) / epsilon = 20 (1 +- 0.4), rounded up.
     jittered = counts(trajectory(0.05, jitter=0.4))
@@ -183,10 +180,10 @@ def test_trajectories_have_jittered_lengths_up_to_the_longest_allowed(compiled):
     assert counts(trajectory(0.05, length=0.01)) == {1}
 
 
-def test_the_same_key_gives_the_same_iteration(compiled):
+def test_the_same_key_gives_the_same_iteration(run):
     _, problem, position, _ = start()
-    one = compiled[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(3))
-    two = compiled[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(3))
-    other = compiled[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(4))
+    one = run[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(3))
+    two = run[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(3))
+    other = run[1](problem, trajectory(0.05, jitter=0.4), position, jax.random.key(4))
     assert_equal(one, two)
     assert float(jnp.abs(one[0].readout - other[0].readout).max()) > 0

@@ -297,6 +297,9 @@ def _in_processes(job: Job, chains: int, method: ChainMethod, shown: Display) ->
                 process.wait(_GRACE_SECONDS)
             process.kill()
         raise
+    finally:
+        for said in complaints.values():
+            said.close()
     if failure is not None:
         raise failure
 
