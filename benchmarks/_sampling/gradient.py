@@ -1,5 +1,6 @@
 """One gradient of the potential against a bare pass of erf and exp over as many numbers."""
 
+import itertools
 import math
 import time
 from functools import partial
@@ -11,6 +12,9 @@ import numpy as np
 _OUTPUTS = 3
 _SECONDS = 3.0
 _FEWEST, _MOST = 60, 2000
+# As in a trajectory: many in one compiled loop, where nothing is allocated or dispatched in between.
+_LOOP = 20
+_SMALL_STEP = 1e-7
 
 
 def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
@@ -18,21 +22,35 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
 
     The bare pass writes one array, erf(c z) + exp(-c^2 z^2), c = sqrt(pi)/2: the two functions that the paper's sigmoid
     and its derivative are made of. The gradient is the sampler's own, for orthogonal inputs, one hidden layer and three
-    outputs, in float32.
+    outputs, in float32. Both are timed as single calls, and as twenty steps of a loop that adds the result, times a
+    small number, to where it was taken.
     """
     import jax
     import jax.numpy as jnp
 
     from nonlazy.activations import get
-    from nonlazy.sampling._potential import Architecture, Position, Problem, gradient
+    from nonlazy.sampling._potential import Architecture, Position, Problem, add, gradient
 
     scale = math.sqrt(math.pi) / 2
 
     def bare(z):
         return jax.scipy.special.erf(scale * z) + jnp.exp(-((scale * z) ** 2))
 
+    architecture, step = Architecture(get("sigmoid"), 1, False), jnp.float32(_SMALL_STEP)
+
+    def bare_loop(z):
+        return jax.lax.fori_loop(0, _LOOP, lambda _, z: z + step * bare(z), z)
+
+    def gradient_once(problem, position):
+        return gradient(architecture, problem, position)
+
+    def gradient_loop(problem, position):
+        return jax.lax.fori_loop(0, _LOOP, lambda _, x: add(x, step, gradient_once(problem, x)[0]), position)
+
+    pairs = {"single calls": (1, bare, gradient_once), "steps of a loop": (_LOOP, bare_loop, gradient_loop)}
     rows = []
-    for N in sizes:
+    for how, N in itertools.product(pairs, sizes):
+        steps, one, other = pairs[how]
         generator = np.random.default_rng(0)
 
         def normal(*shape, generator=generator):
@@ -53,8 +71,8 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
         )
         position = Position(normal(N, N), (), normal(_OUTPUTS, N))
         calls = {
-            "bare": partial(jax.jit(bare), position.first),
-            "gradient": partial(jax.jit(partial(gradient, Architecture(get("sigmoid"), 1, False))), problem, position),
+            "bare": partial(jax.jit(one), position.first),
+            "gradient": partial(jax.jit(other), problem, position),
         }
         for call in calls.values():
             jax.block_until_ready(call())
@@ -64,11 +82,12 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
             for name, call in calls.items():
                 begun = time.perf_counter()
                 jax.block_until_ready(call())
-                times[name].append(1e3 * (time.perf_counter() - begun))
+                times[name].append(1e3 * (time.perf_counter() - begun) / steps)
         medians = {name: float(np.median(values)) for name, values in times.items()}
         ratios = np.array(times["gradient"]) / np.array(times["bare"])
         rows.append(
             {
+                "how": how,
                 "N": N,
                 "bare_ms": medians["bare"],
                 "gradient_ms": medians["gradient"],

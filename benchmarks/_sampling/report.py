@@ -74,10 +74,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 def print_gradient(console: Console, rows: Sequence[dict[str, Any]], title: str) -> None:
     """One gradient against a bare pass of erf and exp."""
-    table = _table(title, ["N = P", "erf and exp, ms", "gradient, ms", "ratio", "middle half of ratios", "calls"])
+    table = _table(title, ["", "N = P", "erf and exp, ms", "gradient, ms", "ratio", "middle half of ratios", "calls"])
     for row in rows:
         low, high = row["ratio_quartiles"]
         table.add_row(
+            row["how"],
             str(row["N"]),
             f"{row['bare_ms']:.3g}",
             f"{row['gradient_ms']:.3g}",
@@ -117,10 +118,12 @@ def _notes(comparison: Comparison) -> list[str]:
     if comparison.nuts is not None and comparison.ratios() is None:
         who = "nonlazy" if not comparison.ours.reached else "NUTS"
         notes.append(f"No ratio: {who} is not in the paper's coding scheme at its last draw.")
-    for name, distance in comparison.disagreements().items():
+    apart = [f"{name} by {distance:.0f}" for name, distance in comparison.disagreements().items()]
+    if apart:
+        advice = "For like with like take --moves none." if comparison.moves is None else "Compare the shares of codes."
         notes.append(
-            f"The means of {name} are {distance:.0f} Monte Carlo errors apart: one side has not explored what the other "
-            "has, and its effective draws do not count that. For like with like take --moves none."
+            f"The means differ, in Monte Carlo errors: {', '.join(apart)}. One side has not explored what the other "
+            f"has, and its effective samples do not count that. {advice}"
         )
     if len(comparison.seconds_per_draw_each) > 1:
         before, after = comparison.seconds_per_draw_each

@@ -31,10 +31,8 @@ def general_task(P: int, N0: int, *, rank: int | None = None, classes: int = 2, 
     labels = np.arange(P + test) % classes
     Y = np.where(np.eye(classes)[labels] == 1, 1.0, -0.5)
     if not test:
-        return tasks.from_arrays(X, Y, labels=labels)
-    return tasks.from_arrays(
-        X[:P], Y[:P], labels=labels[:P], X_test=X[P:], Y_test=Y[P:], labels_test=labels[P:]
-    )  # fmt: skip
+        return Task(X, Y, labels)
+    return Task(X[:P], Y[:P], labels[:P], X[P:], Y[P:], labels[P:])
 
 
 def orthogonal_task(P: int, N0: int, *, y_minus: float = -0.5, seed: int = 1) -> Task:
