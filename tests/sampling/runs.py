@@ -1,8 +1,12 @@
 """A tiny run with everything kept, and the comparison of runs."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import jax
 import numpy as np
+import pytest
 
 import nonlazy as nl
 from nonlazy.sampling import Record, Run
@@ -14,6 +18,44 @@ SETTINGS: dict[str, Any] = dict(
     draws=8, seed=3, warmup=6, thin=2, moves="none", record=Record(snapshots=3, weights=True),
     chain_method="sequential", progress=False,
 )  # fmt: skip
+
+
+def float64() -> AbstractContextManager[None]:
+    """JAX in double precision."""
+    enable = getattr(jax, "enable_x64", None)
+    if enable is None:
+        from jax.experimental import enable_x64 as enable
+    return enable(True)
+
+
+@contextmanager
+def quick_compilation(folder: str) -> Iterator[None]:
+    """Programs are little optimised and kept in `folder`, here and in the processes that are started here.
+
+    Compiling takes nearly all the time of the tests that are about what happens around the numbers.
+    """
+    from jax.experimental.compilation_cache import compilation_cache
+
+    settings = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    # Some settings are attributes of JAX's configuration, others are not.
+    config = jax.config
+    before = {name: getattr(config, name) if hasattr(config, name) else config.read(name) for name in settings}
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+            environment.setenv(name.upper(), str(value))
+        compilation_cache.reset_cache()
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
+            compilation_cache.reset_cache()
 
 
 def sample(posterior: nl.Posterior = POSTERIOR, **changes) -> Run:

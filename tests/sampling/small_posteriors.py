@@ -101,8 +101,8 @@ def whiteness(samples: np.ndarray) -> float:
     """A p-value of `samples` `(n, d)` being independent and N(0, 1), n > d, by Bonferroni over exact tests.
 
     Bartlett's decomposition: with samples^T samples = L L^T, the squares of L's diagonal are chi-squared with n - i
-    degrees of freedom and the entries below it N(0, 1), all independent. The mean and the shape (Kolmogorov-Smirnov) are
-    tested besides.
+    degrees of freedom and the entries below it N(0, 1), all independent. The mean and the shape (by the test of
+    Kolmogorov and Smirnov) are tested besides.
     """
     n, d = samples.shape
     lower = np.linalg.cholesky(samples.T @ samples)

@@ -13,27 +13,20 @@ import pytest
 
 import nonlazy as nl
 from nonlazy import activations
-from nonlazy.errors import InvalidInput, SamplingError, StoreError
+from nonlazy.errors import SamplingError, StoreError
 from nonlazy.sampling import (
     HMC,
-    Annealed,
-    Continuation,
     GradientDescent,
-    Langevin,
-    Planted,
     Record,
-    Rotations,
     _chain,
-    _driver,
     open_run,
 )
-from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint
 from nonlazy.sampling._coordinates import coordinates
 from tests.sampling.runs import POSTERIOR, SETTINGS, assert_same_draws, sample
 from tests.sampling.small_posteriors import general_task, orthogonal_task
 
 
-pytestmark = pytest.mark.usefixtures("compiled_once")
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 ORTHOGONAL = nl.Posterior(nl.Network(5, 1, "sigmoid"), orthogonal_task(6, 8), 0.1)
 
@@ -43,10 +36,6 @@ ORTHOGONAL = nl.Posterior(nl.Network(5, 1, "sigmoid"), orthogonal_task(6, 8), 0.
 
 def test_draws_do_not_depend_on_how_they_are_made_nor_on_the_other_chains(reference):
     assert_same_draws(sample(chains=1, checkpoint_seconds=0.0, progress=True, experiment="named"), reference)
-
-
-def test_processes_make_the_same_draws(reference):
-    assert_same_draws(sample(chains=2, chain_method="processes"), reference)
 
 
 def test_chains_and_draws_differ(reference):
@@ -95,7 +84,9 @@ def assert_consistent(run):
                 np.testing.assert_allclose(run.preactivations(0, draw, chain, test=test), z, rtol=1e-4, atol=1e-4)
                 for layer, matrix in enumerate(hidden, start=1):
                     z = matrix @ network.phi(z) / np.sqrt(network.width)
-                    np.testing.assert_allclose(run.preactivations(layer, draw, chain, test=test), z, rtol=1e-4, atol=1e-4)
+                    np.testing.assert_allclose(
+                        run.preactivations(layer, draw, chain, test=test), z, rtol=1e-4, atol=1e-4
+                    )
                 f = network.readout_scale * network.phi(z).T @ readout
                 np.testing.assert_allclose(run.outputs(draw, chain, test=test), f, rtol=1e-3, atol=1e-4)
             statistics = run.statistics().isel(chain=chain, draw=draw)
@@ -128,7 +119,7 @@ ARCHITECTURES = {
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
-def architecture(request, compiled_once):
+def architecture(request, quick_compilation):
     posterior, part = ARCHITECTURES[request.param]
     record = Record(snapshots=40, weights=True)
     return sample(posterior, chains=1, draws=40, warmup=120, thin=1, record=record, moves=None), part
@@ -171,44 +162,12 @@ def test_the_warm_up_is_kept_apart(reference):
     assert (np.abs(np.log(steps[:, 0]) - adapted.mean(axis=1)) < 0.1).all()
 
 
-# Precision.
-
-
-def test_float64_is_double_precision_and_leaves_jax_as_it_was():
-    before = jax.config.jax_enable_x64
-    run = sample(chains=1, precision="float64")
-    assert jax.config.jax_enable_x64 is before
-    assert jax.numpy.zeros(()).dtype == (np.float64 if before else np.float32)
-    checkpoint = load_checkpoint(checkpoint_path(run.path, 0))
-    assert checkpoint is not None
-    assert {checkpoint.arrays[name].dtype for name in ("first", "readout", "log_step")} == {np.dtype("f8")}
-    # Numbers that float32 does not have.
-    log_density = run.statistics()["log_density"].values
-    assert (log_density != log_density.astype(np.float32)).all()
-    assert_consistent(run)
-
-
-def test_float32_is_single_precision(reference):
-    checkpoint = load_checkpoint(checkpoint_path(reference.path, 0))
-    assert checkpoint is not None
-    assert {checkpoint.arrays[name].dtype for name in ("first", "readout", "log_step")} == {np.dtype("f4")}
-
-
 def test_a_caller_in_double_precision_gets_the_same_single_precision_draws(reference, float64):
     assert_same_draws(sample(chains=1), reference)
     assert jax.config.jax_enable_x64
 
 
 # Where the run lies.
-
-
-def test_without_a_store_the_run_lies_in_a_temporary_folder_for_as_long_as_it_lives(reference):
-    run = sample(ORTHOGONAL, chains=1, draws=1, thin=1, warmup=None, sampler=GradientDescent(0.1))
-    folder = run.path.parent
-    assert folder.is_dir() and folder != reference.path.parent
-    del run
-    gc.collect()
-    assert not folder.exists()
 
 
 def test_a_temporary_folder_is_removed_where_sampling_fails(tmp_path, monkeypatch):
@@ -270,110 +229,26 @@ def test_overwriting_starts_afresh_and_resuming_insists(tmp_path, reference):
     assert_same_draws(sample(chains=1, store=path, overwrite=True), reference)
 
 
-# What is refused, before anything is made.
-
-
-BAD = {
-    "T = 0 with HMC": (dict(posterior=nl.Posterior(nl.Network(5), ORTHOGONAL.task, 0.0)), "temperature is 0: HMC needs T > 0"),
-    "T = 0 with Langevin": (
-        dict(posterior=nl.Posterior(nl.Network(5), ORTHOGONAL.task, 0.0), sampler="langevin"), "Langevin needs T > 0"
-    ),
-    "T = 0 with weight decay": (
-        dict(posterior=nl.Posterior(nl.Network(5), ORTHOGONAL.task, 0.0), sampler=GradientDescent(0.1)), "weight_decay=False"
-    ),
-    "draws = 0": (dict(draws=0), "draws is 0: it must be a whole number, 1 or more"),
-    "draws = True": (dict(draws=True), "draws is True"),
-    "draws = 2.5": (dict(draws=2.5), "draws is 2.5"),
-    "chains = 0": (dict(chains=0), "chains is 0"),
-    "seed < 0": (dict(seed=-1), "seed is -1: it must be a whole number, 0 or more"),
-    "seed = 2^31": (dict(seed=2**31), "below 2^31"),
-    "thin = 0": (dict(thin=0), "thin is 0"),
-    "warmup < 0": (dict(warmup=-1), "warmup is -1"),
-    "checkpoint_seconds < 0": (dict(checkpoint_seconds=-1.0), "checkpoint_seconds is -1.0"),
-    "checkpoint_seconds NaN": (dict(checkpoint_seconds=float("nan")), "checkpoint_seconds is nan"),
-    "start": (dict(start="planted"), "start 'planted' is not known"),
-    "moves": (dict(moves="swaps"), "moves is 'swaps'"),
-    "sampler": (dict(sampler="nuts"), "sampler 'nuts' is not known: choose one of hmc, langevin"),
-    "descent without a step": (dict(sampler="gradient-descent"), "GradientDescent(step_size=...)"),
-    "precision": (dict(precision="float16"), "choose one of float32, float64"),
-    "chain_method": (dict(chain_method="threads"), "choose 'processes', 'batched' or 'sequential'"),
-    "rotations on a sigmoid": (dict(moves="rotations"), "phi(c z) = c phi(z)"),
-    "rotations with Langevin": (
-        dict(posterior=nl.Posterior(nl.Network(5, 1, "relu"), ORTHOGONAL.task, 0.1), moves=Rotations(), sampler=Langevin()),
-        "the sampler HMC, not Langevin",
-    ),
-    "annealing from below": (dict(start=Annealed(0.05, 10)), "not above the posterior's T = 0.1"),
-    "annealed descent": (dict(start="annealed", sampler=GradientDescent(0.1)), "no start Annealed"),
-    "continuation beyond y+": (dict(start=Continuation((2.0,))), "must stay below y+ = 1"),
-    "codes of another task": (dict(start=Planted(((1, 0, 1),))), "3 classes, the task 2"),
-    "resume and overwrite": (dict(resume=True, overwrite=True), "exclude each other"),
-    "resume without a store": (dict(resume=True, store=None), "resume=True needs store"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("store", [True, False], ids=["store", "temporary"])
-@pytest.mark.parametrize("name", BAD)
-def test_bad_settings_are_refused_before_anything_is_made(tmp_path, monkeypatch, name, store):
-    changes, said = BAD[name]
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    arguments = {**SETTINGS, "posterior": ORTHOGONAL, "store": tmp_path / "run.zarr" if store else None, **changes}
-    # Without the type checks of the tests, which would catch some of these first.
-    monkeypatch.setattr(_driver, "_chain_method", inspect.unwrap(_driver._chain_method))
-    with pytest.raises(InvalidInput) as caught:
-        inspect.unwrap(nl.sample)(**arguments)
-    assert said in str(caught.value)
-    assert not list(tmp_path.iterdir())
-
-
-SETTINGS_OF_SAMPLERS = [
-    (HMC, dict(step_size=0.0), "step_size is 0.0"),
-    (HMC, dict(step_size=float("nan")), "step_size is nan"),
-    (HMC, dict(trajectory_length=-1.0), "trajectory_length is -1.0"),
-    (HMC, dict(target_acceptance=1.0), "target_acceptance is 1.0"),
-    (HMC, dict(jitter=1.0), "jitter is 1.0"),
-    (HMC, dict(max_steps=0), "max_steps is 0: it must be a whole number, 1 or more"),
-    (Langevin, dict(steps=0), "steps is 0"),
-    (Langevin, dict(step_size=-0.1), "step_size is -0.1"),
-    (GradientDescent, dict(step_size=0.0), "step_size is 0.0"),
-    (GradientDescent, dict(step_size=0.1, steps=0), "steps is 0"),
-    (Rotations, dict(attempts=-1), "attempts is -1"),
-    (Record, dict(snapshots=0), "snapshots is 0"),
-]
-
-
-@pytest.mark.parametrize(("kind", "arguments", "said"), SETTINGS_OF_SAMPLERS, ids=lambda value: str(value)[-40:])
-def test_settings_of_samplers_and_records_are_checked(kind, arguments, said):
-    with pytest.raises(InvalidInput) as caught:
-        kind(**arguments)
-    assert said in str(caught.value)
-
-
-def test_a_store_that_is_something_else_is_refused_and_left_alone(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("mine")
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "mine").write_text("mine")
-    for path in (file, folder):
-        for overwrite in (False, True):
-            with pytest.raises(StoreError, match=str(path)):
-                sample(store=path, overwrite=overwrite)
-    assert file.read_text() == (folder / "mine").read_text() == "mine"
-    assert sorted(tmp_path.iterdir()) == [file, folder]
-
-
 # Activations of the user's own.
 
 
-def test_an_activation_of_ones_own_reaches_the_processes(tmp_path):
+def test_processes_draw_bit_for_bit_what_one_process_draws_with_an_activation_of_ones_own(monkeypatch):
+    # Optimised as always. Processes are told to use wide vectors and one thread: with a network as small as this one,
+    # rounding knows nothing of it. Larger ones may differ, so the way of running chains is part of the configuration.
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    jax.config.update("jax_disable_most_optimizations", False)
     scale = 0.5
     phi = activations.get(lambda z: jax.numpy.tanh(scale * z), kind="sigmoidal")
     posterior = nl.Posterior(nl.Network(5, 1, phi), ORTHOGONAL.task, 0.1)
-    run = sample(posterior, chains=1, store=tmp_path / "run.zarr", chain_method="processes")
-    phi_of_z = np.tanh(0.5 * run.preactivations())
-    np.testing.assert_allclose(run.activations(), phi_of_z, rtol=1e-5)
-    np.testing.assert_allclose(run.outputs(), phi_of_z.T @ run.readouts()[0, -1] / 5, rtol=1e-3, atol=1e-5)
-    assert open_run(run.path, phi).posterior.network.phi is phi
+    try:
+        processes, one = (sample(posterior, chains=1, chain_method=how) for how in ("processes", "sequential"))
+    finally:
+        jax.config.update("jax_disable_most_optimizations", True)
+    assert_same_draws(processes, one)
+    phi_of_z = np.tanh(0.5 * processes.preactivations())
+    np.testing.assert_allclose(processes.activations(), phi_of_z, rtol=1e-5)
+    np.testing.assert_allclose(processes.outputs(), phi_of_z.T @ processes.readouts()[0, -1] / 5, rtol=1e-3, atol=1e-5)
+    assert open_run(processes.path, phi).posterior.network.phi is phi
 
 
 def failing(how):
@@ -416,5 +291,10 @@ def test_descent_runs_without_noise_and_its_draws_are_times():
     losses = run.statistics()["loss"].values[0]
     assert (np.diff(losses) < 0).all()
     assert losses[-1] < 0.9 * losses[0]
-    assert "warmup_sample_stats" not in run.tree or run.tree["warmup_sample_stats"]["loss"].size == 0
     assert (run.statistics()["steps"].values == 20).all()
+    # Without a store the run lies in a temporary folder, for as long as it lives.
+    folder = run.path.parent
+    assert folder.is_dir()
+    del run
+    gc.collect()
+    assert not folder.exists()

@@ -1,11 +1,13 @@
 """Exact answers: with phi = 1 the readouts' posterior is Gaussian and the first layer keeps its prior."""
 
+import jax
 import numpy as np
 import pytest
 from arviz_stats.base.array import array_stats
 
 import nonlazy as nl
 from nonlazy.sampling import HMC, Langevin
+from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint
 from tests.sampling.small_posteriors import CONSTANT, orthogonal_task
 
 
@@ -16,21 +18,24 @@ TOLERANCE = 5.0
 
 
 @pytest.fixture(scope="module", params=[(name, precision) for name in SAMPLERS for precision in ("float32", "float64")])
-def run(request):
+def run(request, quick_compilation):
     sampler, draws = SAMPLERS[request.param[0]]
     posterior = nl.Posterior(
         nl.Network(N, 1, CONSTANT), orthogonal_task(P, N0), 1.0, readout_variance=0.8, weight_variance=1.5
     )
-    return nl.sample(
+    before = jax.config.jax_enable_x64
+    run = nl.sample(
         posterior, draws, CHAINS, seed=7, sampler=sampler, precision=request.param[1], warmup=150,
         chain_method="batched", progress=False,
     )  # fmt: skip
+    assert jax.config.jax_enable_x64 is before
+    return run
 
 
 def assert_mean(values, expected, what):
     """That the mean of `(chain, draw)` values is as expected, within their Monte Carlo error."""
-    error = float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
-    effective = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
+    error = np.asarray(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean"))
+    effective = np.asarray(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
     assert effective > 200, f"{what}: {effective:.0f} effective draws are too few to tell"
     assert abs(values.mean() - expected) < TOLERANCE * error, f"{what}: {values.mean()} +- {error}, not {expected}"
 
@@ -69,6 +74,15 @@ def test_outputs_are_those_of_the_readouts(run):
     mean, _ = run.posterior.readout_conditional(np.ones((N, P)))
     for r in range(2):
         assert_mean(outputs[:, :, 0, r].astype(np.float64), mean[:, r].sum() / N, f"f^{r}")
+
+
+def test_the_precision_is_the_one_asked_for(run):
+    checkpoint = load_checkpoint(checkpoint_path(run.path, 0))
+    assert checkpoint is not None
+    state = {checkpoint.arrays[name].dtype for name in ("first", "readout", "log_step")}
+    assert state == {np.dtype(run.configuration["precision"])}
+    log_density = run.statistics()["log_density"].values
+    assert (log_density == log_density.astype(np.float32)).all() == (run.configuration["precision"] == "float32")
 
 
 def test_acceptance_is_near_its_target(run):

@@ -1,9 +1,9 @@
 """Neurons that change code: the algebra, the transport, and that a sweep leaves the posterior invariant.
 
-Invariance is tested without a reference sampler (Geweke 2004): weights from the prior, targets from the likelihood given
-them, then sweeps. At every number of sweeps weights and targets must have the joint law that they started with, so that the
-mean change of any statistic is zero. Each statistic is compared with the standard error of its change over repetitions;
-|z| < 5 for 14 statistics is a false alarm in 1 of 10^5 runs.
+Invariance is tested without a reference sampler (Geweke 2004): weights from the prior, targets from the likelihood
+given them, then sweeps. At every number of sweeps weights and targets must have the joint law that they started with,
+so that the mean change of any statistic is zero. Each statistic is compared with the standard error of its change over
+repetitions; |z| < 5 for 14 statistics is a false alarm in 1 of 10^5 runs.
 """
 
 import functools
@@ -15,11 +15,11 @@ import pytest
 
 from nonlazy import Network, Posterior, tasks
 from nonlazy.errors import InvalidInput
-from nonlazy.sampling import _collapsed, _engine, _jump, _jump_reference
-from nonlazy.sampling import _jump_wells as wells
+from nonlazy.sampling import _collapsed, _engine, _jump, _jump_reference, _jump_wells as wells
 from nonlazy.sampling._collapsed import Collapsed, features, invert
 from nonlazy.sampling._coordinates import coordinates
-from nonlazy.sampling._jump import Candidate, Settings, check, make_problem, make_table, sweep, sweep_traced
+from nonlazy.sampling._jump import Candidate, Settings, sweep, sweep_traced
+from nonlazy.sampling._jump_table import check, make_problem, make_table
 from nonlazy.sampling._potential import Position
 from nonlazy.sampling._samplers import resolve_sampler
 from nonlazy.sampling._schedule import sampling_phase
@@ -202,6 +202,7 @@ def test_a_table_holds_the_populated_wells(coded):
     table = make_table(posterior.network.phi, make_problem(posterior), position)
     count = int(table.count)
     found = [tuple(row) for row in (table.class_mean[:count] > 0.5).astype(int)]
+    # The fields of so many neurons in 111 do not hold that code: the table has it from the neurons themselves.
     assert {tuple(code) for code in CODES} <= set(found) and len(set(found)) == count
     assert not table.readout[count:].any()
     assert table.readout.dtype == table.class_mean.dtype == np.float32
@@ -273,7 +274,8 @@ def joint_test(settings: Settings, noise_factor: float, repetitions: int, sweeps
         counts = [jnp.sum(labels == g).astype(jnp.float64) for g in range(3)]
         return jnp.stack(
             [
-                _collapsed.log_likelihood(problem, U),
+                # No likelihood here: two batched factorisations at once can lock the threads of jaxlib's LAPACK.
+                jnp.sum((U @ problem.targets) ** 2),
                 jnp.sum((problem.targets.T - F) ** 2),
                 jnp.sum(F * problem.targets.T),
                 jnp.sum(a * a),
@@ -319,16 +321,17 @@ def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
     assert wrong[0] > 2 * Z_LIMIT
 
 
+@pytest.mark.statistical
 def test_leaving_out_the_volume_of_the_transport_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump_reference, "log_density", lambda grid, z: 0.0 * jnp.sum(z))
-    ((largest, _, _),) = joint_test(Settings(), 1.0, 4000)
+    ((largest, _, _),) = joint_test(Settings(), 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
 def test_leaving_out_the_density_of_the_readout_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a))
-    ((largest, _, _),) = joint_test(Settings(), 1.0, 4000)
+    ((largest, _, _),) = joint_test(Settings(), 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
@@ -344,8 +347,8 @@ def test_many_repetitions_find_no_error(float64, settings):
 def test_coded_networks_agree_with_hamiltonian_monte_carlo(float64, hmc):
     """Codes, kernels and outputs at N = 12, P = 8: sweeps with and without trajectories against trajectories alone.
 
-    16 statistics, |z| < 5 with errors from 32 independent chains each (Student t, 62 degrees of freedom: a false alarm in
-    1 of 10^4 runs).
+    16 statistics, |z| < 5 with errors from 32 independent chains each (Student t, 62 degrees of freedom): a false alarm
+    in 1 of 10^4 runs.
     """
     posterior = posterior_of(12, 8, 0.05)
     problem, phi = problem_of(posterior), posterior.network.phi
@@ -391,6 +394,7 @@ def test_coded_networks_agree_with_hamiltonian_monte_carlo(float64, hmc):
     )
     error = np.sqrt((ours.var(axis=0, ddof=1) + theirs.var(axis=0, ddof=1)) / chains)
     z = (ours.mean(axis=0) - theirs.mean(axis=0)) / np.maximum(error, 1e-12)
+    print(np.round(z, 2))
     assert np.all(np.abs(z) < Z_LIMIT), np.round(z, 2)
 
 

@@ -12,6 +12,7 @@ from nonlazy.sampling import GradientDescent, Langevin, _engine, _langevin
 from nonlazy.sampling._langevin import Diffusion
 from nonlazy.sampling._potential import Position, normal_like
 from nonlazy.sampling._schedule import Phase
+from tests.sampling import runs
 from tests.sampling.small_posteriors import (
     CONSTANT,
     compiled,
@@ -46,7 +47,7 @@ SQUARED_STEPS = (0.9, 0.3)
 @pytest.fixture(scope="module")
 def on_the_prior():
     """Chains of a tiny network, started in the prior and moved without data: start, end and acceptance, by adjusted."""
-    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+    with runs.float64():
         posterior = small_posterior(width=2)
         _, architecture, problem = pieces(posterior)
         zero = jnp.zeros(())

@@ -93,8 +93,8 @@ def test_at_temperature_zero_the_gradient_is_that_of_the_loss():
 
 
 def test_half_squares_are_compared_in_difference_form():
-    # In float32 the sums of 5 x 10^5 numbers are of order 10^5 with a rounding error of order 0.01 at best, the change is
-    # below a thousandth: only the form in differences keeps its digits.
+    # In float32 the sums of 5 x 10^5 numbers are of order 10^5 with a rounding error of order 0.01 at best, the change
+    # is below a thousandth: only the form in differences keeps its digits.
     rng = np.random.default_rng(0)
     old = rng.standard_normal((500, 1000)).astype(np.float32)
     new = (old + np.float32(1e-6) * rng.standard_normal(old.shape)).astype(np.float32)

@@ -6,19 +6,21 @@ import pytest
 from nonlazy import Network, Posterior, tasks
 from nonlazy.errors import InvalidInput
 from nonlazy.sampling import HMC, Annealed, Continuation, GradientDescent, Langevin, Planted, Prior, Rotations
-from nonlazy.sampling._samplers import resolve_sampler
+from nonlazy.sampling._samplers import Sampler, resolve_sampler
 from nonlazy.sampling._schedule import Phase, default_warmup, sampling_phase, warmup_phases, with_y_minus
+from nonlazy.sampling._starts import Start
 
 
 TASK = tasks.toy(P=8, N0=9, y_minus=0.5, seed=1)
 T = 0.01
+PRIOR, PLAIN = Prior(), HMC()
 
 
 def posterior(activation="sigmoid", temperature=T, task=TASK):
     return Posterior(Network(5, 1, activation), task, temperature)
 
 
-def phases(start=Prior(), sampler=HMC(), warmup=30, moves=None, activation="sigmoid"):  # noqa: B008
+def phases(start: Start = PRIOR, sampler: Sampler = PLAIN, warmup=30, moves=None, activation="sigmoid"):
     where = posterior(activation)
     return warmup_phases(where, resolve_sampler(sampler, where), moves, start, warmup)
 

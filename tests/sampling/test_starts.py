@@ -1,5 +1,7 @@
 """Where chains begin: the prior, planted codes, and what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,7 @@ def test_fractions_must_be_shares_of_the_codes(fractions):
 
 
 def test_annealing_and_continuation_check_their_settings():
+    settings: dict[str, Any]
     for settings in ({"temperature": 0.0}, {"temperature": float("nan")}, {"iterations": 1}):
         with pytest.raises(InvalidInput, match="Annealed"):
             Annealed(**settings)

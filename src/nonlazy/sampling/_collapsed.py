@@ -1,7 +1,7 @@
 """The posterior with the readouts integrated out, one hidden layer: exact Gaussian algebra in float64.
 
 Given the preactivations the outputs are Gaussian: with U = gain phi(z) `(N, P)` every column of the targets has
-Y ~ N(0, C), C = U^T U + noise. Kept up to date while neurons change one after another is Q = C^-1, by rank-one terms: with
+Y ~ N(0, C), C = U^T U + noise. Q = C^-1 is kept up to date by rank-one terms while neurons change one by one: with
 v = Q u and s = u . v, the cavity of neuron i (the same posterior without that neuron) has Q_i = Q + v v^T / (1 - s).
 Readouts given the activations follow exactly from Q (Matheron's rule).
 """

@@ -7,31 +7,26 @@ that their start left them. For neuron i in its cavity (`_collapsed`):
 1. its readout a is drawn from the exact conditional given z_i;
 2. the wells of a in the cavity are found from a frozen table of starts (`_jump_wells`), with weights pi;
 3. a is labelled by the nearest start; a new label is drawn from pi. Where it is the present one, nothing happens;
-4. else a' is drawn from a Student-t around the new well (rejected if its label differs), and z' = F'^-1(F(z | a) | a'),
-   input by input, with F the distribution function of the reference r(z | a) (`_jump_reference`);
-5. (a', z') is accepted with probability min(1, e^(W' - W)), W = log p(a, z) - log pi - log St(a) - log r(z | a) with pi and
-   St of a's own label: the volume change of the transport is r(z | a) / r(z' | a').
+4. else a' is drawn from a Student-t around the new well (rejected if its label differs), and, input by input,
+   z' = F'^-1(F(z | a) | a') with F the distribution function of the reference r(z | a) (`_jump_reference`);
+5. (a', z') is accepted with probability min(1, e^(W' - W)), W = log p(a, z) - log pi - log St(a) - log r(z | a) with
+   pi and St of a's own label: the volume change of the transport is r(z | a) / r(z' | a').
 
-A sweep attempts this for every neuron in random order and ends with an exact draw of all readouts. It leaves the posterior
-invariant for every fixed table; rebuilding the table from the state of the chain is for warm-up only. The transport keeps
-the ranks F(z | a), so that a sweep alone does not reach every z: combine it with Hamiltonian Monte Carlo.
+A sweep attempts this for every neuron in random order and ends with an exact draw of all readouts. It leaves the
+posterior invariant for every fixed table; rebuilding the table from the state of the chain is for warm-up only. The
+transport keeps the ranks F(z | a), so that a sweep alone does not reach every z: combine it with trajectories.
 
 Steps 1 to 3 are evaluated for a block of neurons at once and kept as long as no neuron is replaced, which few are.
 """
 
-import functools
-import itertools
 import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from nonlazy.activations import Activation
-from nonlazy.errors import InvalidInput
-from nonlazy.posterior import Posterior
 from nonlazy.sampling import _jump_reference as reference
 from nonlazy.sampling._collapsed import (
     Cavity,
@@ -44,6 +39,7 @@ from nonlazy.sampling._collapsed import (
     invert,
     replace,
 )
+from nonlazy.sampling._jump_table import check as check, make_problem as make_problem, make_table as make_table
 from nonlazy.sampling._jump_wells import (
     Fields,
     Table,
@@ -52,33 +48,24 @@ from nonlazy.sampling._jump_wells import (
     fields_of,
     find_wells,
     nearest,
-    quadrature,
-    search_wells,
     solve_transposed,
     tilt,
 )
 from nonlazy.sampling._potential import Position
 
 
-_MAX_CLASSES = 6
-_STARTS = (0.05, 0.95)
-_SEARCH_STEPS = 60
 _REFERENCE_STEPS = 5
-# Wells closer than this are one; an empty one this much less likely than the best, in nats, is left out.
-_SAME_WELL = 0.15
-_HOPELESS = 100.0
 
 
 class Settings(NamedTuple):
     """What is compiled into a sweep.
 
-    - `wells`: rows of a table. `block`: neurons that are looked at together. `steps`: joint Newton steps of a well.
+    - `block`: neurons that are looked at together. `steps`: joint Newton steps of a well.
     - `freedom`, `inflation`: of the Student-t around a well. `floor`: share of labels drawn uniformly.
     - `fresh`: share of proposals with new ranks instead of transported ones. `redraw`: also propose to redraw a neuron
       within its code. Both make a sweep ergodic alone; Hamiltonian Monte Carlo does their work far cheaper.
     """
 
-    wells: int = 8
     block: int = 16
     steps: int = 3
     freedom: int = 8
@@ -86,6 +73,9 @@ class Settings(NamedTuple):
     floor: float = 1e-3
     fresh: float = 0.0
     redraw: bool = False
+
+
+DEFAULT = Settings()
 
 
 class SweepInfo(NamedTuple):
@@ -118,84 +108,13 @@ class _Screened(NamedTuple):
     wells: Wells
 
 
-def check(posterior: Posterior, orthogonal: bool) -> None:
-    """Raises `InvalidInput` where the move does not apply; `orthogonal` says that K_0 = 1."""
-    network, classes = posterior.network, posterior.task.classes
-    reasons = (
-        (network.depth != 1, f"one hidden layer, not {network.depth}"),
-        (network.phi.kind != "sigmoidal", f"a sigmoidal (bounded) activation, not {network.phi.name}"),
-        (not orthogonal, "mutually orthogonal training inputs of equal norm (K_0 = 1)"),
-        (posterior.temperature == 0, "a temperature above 0"),
-        (classes > _MAX_CLASSES, f"at most {_MAX_CLASSES} classes, not {classes}: 2^classes codes are searched"),
-    )
-    for applies, reason in reasons:
-        if applies:
-            raise InvalidInput(f"moves in which neurons change code need {reason}: use moves='none'")
-
-
-def make_problem(posterior: Posterior) -> Collapsed:
-    """The numbers of the collapsed posterior, NumPy float64."""
-    task, network = posterior.task, posterior.network
-    scale = math.sqrt(posterior.sigma2[0])
-    nodes, log_weights = quadrature(network.phi, scale)
-    members = np.zeros((task.P, task.classes))
-    members[np.arange(task.P), task.labels] = 1.0
-    members = members[:, members.any(axis=0)]
-    gain = network.readout_scale * math.sqrt(posterior.sigma_a2)
-    return Collapsed(
-        np.asarray(task.Y), members, np.float64(gain), np.float64(posterior.noise_variance), np.float64(scale), nodes,
-        log_weights,
-    )  # fmt: skip
-
-
-def make_table(phi: Activation, problem: Collapsed, position: Position, settings: Settings = Settings()) -> Table:
-    """The wells of a state of the chain, NumPy float32: populated ones first, then by weight."""
-    C = problem.members.shape[1]
-    low, high = float(problem.nodes[0]), float(problem.nodes[-1])
-    codes = np.array([[low + (high - low) * x for x in code] for code in itertools.product(_STARTS, repeat=C)])
-    with jax.enable_x64(True):
-        found = jax.device_get(_search(phi, problem, position, codes))
-    readout, class_mean, log_weight, good, own = found
-    chosen: list[int] = []
-    for index in np.argsort(-log_weight):
-        far = all(np.linalg.norm(readout[index] - readout[one]) > _SAME_WELL for one in chosen)
-        if good[index] and far:
-            chosen.append(int(index))
-    if not chosen:
-        chosen = [int(np.argmax(log_weight))]
-    distance = np.linalg.norm(own.T[:, None] - readout[chosen][None], axis=2)
-    population = np.bincount(distance.argmin(axis=1), minlength=len(chosen))
-    best = max(log_weight[chosen])
-    rows = [
-        (population[k] == 0, -log_weight[index], index)
-        for k, index in enumerate(chosen)
-        if population[k] > 0 or log_weight[index] > best - _HOPELESS
-    ]
-    kept = [index for _, _, index in sorted(rows)][: settings.wells]
-    shape = (settings.wells, readout.shape[1])
-    table = Table(
-        np.zeros(shape, np.float32), np.zeros((settings.wells, C), np.float32), np.asarray(len(kept), np.int32)
-    )
-    table.readout[: len(kept)] = readout[kept]
-    table.class_mean[: len(kept)] = class_mean[kept]
-    return table
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _search(phi: Activation, problem: Collapsed, position: Position, codes: Float[Array, "starts C"]):
-    U = features(phi, problem, position.first)
-    inverse = invert(problem, U)
-    own = position.readout.astype(jnp.float32) / math.sqrt(U.shape[1])
-    return *search_wells(problem, inverse, codes, _SEARCH_STEPS), own
-
-
 def sweep(
     phi: Activation,
     problem: Collapsed,
     table: Table,
     position: Position,
     key: Array,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT,
 ) -> tuple[Position, SweepInfo]:
     """One attempt a neuron in random order, then all readouts anew; same precision out as in.
 
@@ -211,7 +130,7 @@ def sweep_traced(
     """`sweep` as a function to be compiled, with 64-bit numbers enabled."""
     problem = jax.tree.map(jnp.asarray, problem)
     random_key, rank_key, readout_key = jax.random.split(key, 3)
-    N, P = position.first.shape
+    N = position.first.shape[0]
     m = position.readout.shape[0]
     B = min(settings.block, N)
     randoms = _randoms(random_key, N, m, settings)
@@ -265,7 +184,9 @@ def _randoms(key: Array, N: int, m: int, settings: Settings) -> _Randoms:
     uniforms = jax.random.uniform(uniform_key, (N, 4 + settings.freedom // 2), jnp.float64)
     # The barrier keeps the compiler from repeating the generator in every consumer.
     normals, uniforms = jax.lax.optimization_barrier((normals, uniforms))
-    return _Randoms(jnp.argsort(uniforms[:, 0]), normals[:, :m], normals[:, m:], *uniforms[:, 1:4].T, uniforms[:, 4:])
+    label, fresh, accept = uniforms[:, 1:4].T
+    order = jnp.argsort(uniforms[:, 0])
+    return _Randoms(order, normals[:, :m], normals[:, m:], label, fresh, accept, uniforms[:, 4:])
 
 
 def _screen(
@@ -292,11 +213,11 @@ def _screen(
     return _Screened(nearest(table, a), new, a, log_share, wells)
 
 
-def log_shares(wells: Wells, count: Int[Array, ""], floor: float) -> Float[Array, "wells B"]:
+def log_shares(wells: Wells, used: Int[Array, ""], floor: float) -> Float[Array, "wells B"]:
     """log pi: the probabilities of the labels, float64."""
-    used = (jnp.arange(wells.log_weight.shape[0]) < count)[:, None]
-    share = jax.nn.softmax(jnp.where(used, wells.log_weight.astype(jnp.float64), -jnp.inf), axis=0)
-    return jnp.log(jnp.where(used, (1.0 - floor) * share + floor / count, 0.0))
+    real = (jnp.arange(wells.log_weight.shape[0]) < used)[:, None]
+    share = jax.nn.softmax(jnp.where(real, wells.log_weight.astype(jnp.float64), -jnp.inf), axis=0)
+    return jnp.log(jnp.where(real, (1.0 - floor) * share + floor / used, 0.0))
 
 
 class _Neuron(NamedTuple):

@@ -1,8 +1,8 @@
 """Densities of single preactivations that are linear between the points of a grid: exact draws, densities, transport.
 
 The reference of the jump move is a product over inputs of r_mu(z), piecewise linear on [-6, 6] through the values of an
-unnormalised density on 65 points. Normalisation, distribution function and its inverse are closed forms, so that the grid
-costs the Metropolis test no error at all. A preactivation outside the grid has density 0: such a neuron stays.
+unnormalised density on 65 points. Normalisation, distribution function and its inverse are closed forms, so that the
+grid costs the Metropolis test no error at all. A preactivation outside the grid has density 0: such a neuron stays.
 """
 
 from typing import NamedTuple

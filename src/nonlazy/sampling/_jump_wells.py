@@ -4,15 +4,16 @@ Units: a is the readout in prior standard deviations over sqrt(P), so that wells
 
     log p(a, z) = -P |a|^2 / 2 - |u|^2 / 2 + sum_mu (t_mu . a) phi_mu - |a|^2 / 2 phi^T M phi ,
 
-with t = gain sqrt(P) Q Y and M = gain^2 P Q of the cavity. Expanding phi about the class means b of its own average keeps
-the class part of M exactly and of the rest the diagonal D, and the inputs decouple: with K = M times the class indicators,
+with t = gain sqrt(P) Q Y and M = gain^2 P Q of the cavity. Expanding phi about the class means b of its own average
+keeps the class part of M exactly and of the rest the diagonal D, and the inputs decouple: with K = M times the class
+indicators,
 
     log p(a; b) = -P |a|^2 / 2 + |a|^2 / 2 b^T K b + sum_mu log Z_mu ,
     Z_mu = int Du exp(h_mu phi - |a|^2 D_mu (phi - b_mu)^2 / 2) ,  h_mu = t_mu . a - |a|^2 (K b)_mu ,
 
 and <phi> is the mean under that density. Wells are found by joint Newton steps in (a, b). This decides only what is
-*proposed*; single precision and few steps cost acceptance, never exactness, as long as they are the same function of the
-cavity whichever way a neuron jumps. Arrays carry several cavities at once (`B`), inputs last.
+*proposed*; single precision and few steps cost acceptance, never exactness, as long as they are the same function of
+the cavity whichever way a neuron jumps. Arrays carry several cavities at once (`B`), inputs last.
 """
 
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class Table(NamedTuple):
 
     readout: Float[Array, "wells m"]
     class_mean: Float[Array, "wells C"]
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Fields(NamedTuple):
@@ -53,7 +54,7 @@ class Fields(NamedTuple):
 
 
 class Wells(NamedTuple):
-    """Wells of `B` cavities: log weight, readout, class means, and L, pivots of the curvature H = L diag(pivots) L^T."""
+    """Wells of `B` cavities: log weight, readout, class means, and L, pivots of the curvature L diag(pivots) L^T."""
 
     log_weight: Float[Array, "wells B"]
     readout: Float[Array, "wells m B"]
@@ -149,8 +150,9 @@ def tilt(
     """h, |a|^2 D, b of each input and K b: the parameters of the decoupled density of phi."""
     square = jnp.sum(a * a, axis=0)[:, None]
     average = b.T @ members.T
-    field_of_average = sum(fields.K[c] * b[c][:, None] for c in range(b.shape[0]))
-    h = sum(fields.t[r] * a[r][:, None] for r in range(a.shape[0])) - square * field_of_average
+    field_of_average = sum((fields.K[c] * b[c][:, None] for c in range(b.shape[0])), start=jnp.zeros_like(average))
+    drive = sum((fields.t[r] * a[r][:, None] for r in range(a.shape[0])), start=jnp.zeros_like(average))
+    h = drive - square * field_of_average
     return h, square * fields.D, average, field_of_average
 
 
@@ -294,14 +296,14 @@ def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> 
 def nearest(table: Table, a: Float[Array, "m B"]) -> Int[Array, " B"]:
     """The label of readouts: the nearest of the table's wells."""
     distance = jnp.sum((table.readout[:, :, None] - a[None]) ** 2, axis=1)
-    used = (jnp.arange(table.readout.shape[0]) < table.count)[:, None]
-    return jnp.argmin(jnp.where(used, distance, jnp.inf), axis=0).astype(jnp.int32)
+    real = (jnp.arange(table.readout.shape[0]) < table.count)[:, None]
+    return jnp.argmin(jnp.where(real, distance, jnp.inf), axis=0).astype(jnp.int32)
 
 
 def search_wells(
     problem: Collapsed, inverse: Inverse, codes: Float[Array, "starts C"], steps: int
 ) -> tuple[Float[Array, "starts m"], Float[Array, "starts C"], Float[Array, " starts"], Bool[Array, " starts"]]:
-    """Wells from every code in the fields of the present state: readouts, class means, log weights, and which are wells.
+    """Wells from every code in the present state's fields: readouts, class means, log weights, and which are wells.
 
     Every stationary point has a = (1/P) sum_mu t_mu phi_mu up to the terms in M, so that codes give good starts.
     """
