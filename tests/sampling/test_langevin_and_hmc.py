@@ -40,4 +40,4 @@ def test_they_agree_on_a_small_network():
 
 @pytest.mark.statistical
 def test_they_agree_at_n_and_p_of_a_hundred():
-    compare(100, 0.5, 2, {"hmc": 1000, "langevin": 120}, steps=800)
+    compare(100, 0.2, 2, {"hmc": 4000, "langevin": 200}, steps=800)
