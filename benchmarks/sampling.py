@@ -134,7 +134,7 @@ def _memory(console: Console, quick: bool) -> list[dict[str, Any]]:
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:
-    from nonlazy.sampling._provenance import collect_provenance
+    from nonlazy.sampling.store._provenance import collect_provenance
 
     results = {"environment": ONE_THREAD, "provenance": collect_provenance(), **results}
     path.write_text(json.dumps(results, indent=2) + "\n")

@@ -29,7 +29,7 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
     import jax.numpy as jnp
 
     from nonlazy.activations import get
-    from nonlazy.sampling._potential import Architecture, Position, Problem, add, gradient
+    from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, add, gradient
 
     scale = math.sqrt(math.pi) / 2
 

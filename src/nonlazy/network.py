@@ -21,7 +21,7 @@ class Weights:
     sqrt(N_in)); `readout`: `(N, m)`.
     """
 
-    hidden: tuple[Float[np.ndarray, "N N_in"], ...]
+    hidden: tuple[Float[np.ndarray, "N _"], ...]
     readout: Float[np.ndarray, "N m"]
 
 

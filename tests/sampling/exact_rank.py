@@ -1,8 +1,9 @@
 """The exact rank test of Gandy & Scott (arXiv 2001.06465, algorithm 2) for the posterior kernels, on tiny networks.
 
-A draw from the prior, data from the likelihood given it, and a chain run from it forwards and backwards by the reversible
-kernel under test: at stationarity the draw is exchangeable with the other states, so that the rank of any statistic of it
-among theirs is exactly uniform. Nothing has to converge and no error has to be estimated, so the p-values are calibrated.
+A draw from the prior, data from the likelihood given it, and a chain run from it forwards and backwards by the
+reversible kernel under test: at stationarity the draw is exchangeable with the other states, so that the rank of any
+statistic of it among theirs is exactly uniform. Nothing has to converge and no error has to be estimated, so the
+p-values are calibrated.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,9 @@ import scipy.stats
 from nonlazy import Network, Posterior, tasks
 from nonlazy.sampling._coordinates import Coordinates, coordinates
 from nonlazy.sampling._engine import make_kernel, make_problem
-from nonlazy.sampling._potential import Architecture, Position, Problem, outputs, preactivations
 from nonlazy.sampling._samplers import HMC
 from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, outputs, preactivations
 
 
 STATES = 16
@@ -67,7 +68,9 @@ def p_value(case: Case, kernel: Kernel, seed: int, problem: Problem | None = Non
         keys = jax.random.split(key, 8)
         position = Position(
             jax.random.normal(keys[0], (N, r)),
-            tuple(jax.random.normal(jax.random.fold_in(keys[1], l), (N, N)) for l in range(case.architecture.depth - 1)),
+            tuple(
+                jax.random.normal(jax.random.fold_in(keys[1], l), (N, N)) for l in range(case.architecture.depth - 1)
+            ),
             jax.random.normal(keys[2], (m, N)),
         )
         last = preactivations(case.architecture, true, position)[-1]
@@ -85,7 +88,9 @@ def p_value(case: Case, kernel: Kernel, seed: int, problem: Problem | None = Non
         _, backwards = jax.lax.scan(step, position, jax.random.split(keys[5], STATES))
         place = jax.random.randint(keys[6], (), 0, STATES)
         index = jnp.arange(1, STATES)
-        others = jnp.where((index <= place)[:, None], backwards[index], forwards[jnp.clip(index - place, 0, STATES - 1)])
+        others = jnp.where(
+            (index <= place)[:, None], backwards[index], forwards[jnp.clip(index - place, 0, STATES - 1)]
+        )
         below = jnp.sum(others < forwards[0], axis=0)
         ties = jnp.sum(others == forwards[0], axis=0)
         return below + jnp.floor(jax.random.uniform(keys[7], below.shape) * (ties + 1)).astype(jnp.int32)
@@ -96,7 +101,7 @@ def p_value(case: Case, kernel: Kernel, seed: int, problem: Problem | None = Non
 
 
 def statistics(architecture: Architecture, problem: Problem, position: Position) -> jax.Array:
-    """Five statistics, invariant under permutations of the neurons: loss, |a|^2, |z|^2, largest |a_i|^2, a kernel entry."""
+    """Loss, |a|^2, |z|^2, largest |a_i|^2 and a kernel entry: none depends on the order of the neurons."""
     last = preactivations(architecture, problem, position)[-1]
     residual = outputs(architecture, problem, position, last) - problem.targets
     norms = jnp.sum(position.readout**2, axis=0)

@@ -13,9 +13,9 @@ from nonlazy.activations import Activation
 from nonlazy.network import Weights
 from nonlazy.sampling import _engine
 from nonlazy.sampling._coordinates import Coordinates, coordinates
-from nonlazy.sampling._potential import Architecture, Position, Problem
 from nonlazy.sampling._samplers import HMC, Sampler
 from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling.kernels._potential import Architecture, Position, Problem
 from nonlazy.tasks import Task
 
 

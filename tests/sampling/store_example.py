@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from nonlazy import Network, Posterior
-from nonlazy.sampling._chain_writer import ChainWriter
-from nonlazy.sampling._layout import Variable
-from nonlazy.sampling._store import create
+from nonlazy.sampling.store._chain_writer import ChainWriter
+from nonlazy.sampling.store._layout import Variable
+from nonlazy.sampling.store._store import create
 from nonlazy.tasks import Task
 
 

@@ -7,17 +7,7 @@ import pytest
 
 import nonlazy as nl
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling import (
-    HMC,
-    Annealed,
-    Continuation,
-    GradientDescent,
-    Langevin,
-    Planted,
-    Record,
-    Rotations,
-    _driver,
-)
+from nonlazy.sampling import HMC, Annealed, Continuation, GradientDescent, Langevin, Planted, Record, Rotations, _driver
 from tests.sampling.runs import SETTINGS, sample
 from tests.sampling.small_posteriors import orthogonal_task
 

@@ -12,11 +12,11 @@ import pytest
 import xarray
 
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling._chain_writer import ChainWriter
-from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint
-from nonlazy.sampling._layout import Variable
 from nonlazy.sampling._run import open_run
-from nonlazy.sampling._store import create, finish
+from nonlazy.sampling.store._chain_writer import ChainWriter
+from nonlazy.sampling.store._checkpoint import checkpoint_path, load_checkpoint
+from nonlazy.sampling.store._layout import Variable
+from nonlazy.sampling.store._store import create, finish
 from tests.sampling import store_example as example
 
 
@@ -219,7 +219,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(store):
 
 def test_two_processes_cannot_write_one_chain(store):
     pytest.importorskip("fcntl")
-    text = "import sys; from nonlazy.sampling._chain_writer import ChainWriter; ChainWriter(sys.argv[1], 0)"
+    text = "import sys; from nonlazy.sampling.store._chain_writer import ChainWriter; ChainWriter(sys.argv[1], 0)"
     with ChainWriter(store, 0), ChainWriter(store, 1):
         done = subprocess.run([sys.executable, "-c", text, str(store)], capture_output=True, text=True)
     assert "chain 0 of" in done.stderr and "being written by another process" in done.stderr
@@ -232,7 +232,7 @@ def test_writing_imports_neither_xarray_nor_zarr(store):
         "package = types.ModuleType('nonlazy.sampling')\n"
         "package.__path__ = [nonlazy.__path__[0] + '/sampling']\n"
         "sys.modules['nonlazy.sampling'] = package\n"
-        "from nonlazy.sampling._chain_writer import ChainWriter\n"
+        "from nonlazy.sampling.store._chain_writer import ChainWriter\n"
         "with ChainWriter(sys.argv[1], 0) as writer:\n"
         "    writer.write('sample_stats', 0, {'loss': np.zeros(3)})\n"
         "    writer.checkpoint({}, {'draws': 3})\n"

@@ -14,13 +14,7 @@ import pytest
 import nonlazy as nl
 from nonlazy import activations
 from nonlazy.errors import SamplingError, StoreError
-from nonlazy.sampling import (
-    HMC,
-    GradientDescent,
-    Record,
-    _chain,
-    open_run,
-)
+from nonlazy.sampling import HMC, GradientDescent, Record, _chain, open_run
 from nonlazy.sampling._coordinates import coordinates
 from tests.sampling.runs import POSTERIOR, SETTINGS, assert_same_draws, sample
 from tests.sampling.small_posteriors import general_task, orthogonal_task

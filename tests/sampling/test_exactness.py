@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from nonlazy.sampling import _hamiltonian, _langevin, _rotations
-from nonlazy.sampling._potential import Position
+from nonlazy.sampling.kernels import _hamiltonian, _langevin, _rotations
+from nonlazy.sampling.kernels._potential import Position
 from tests.sampling.exact_rank import FALSE_ALARM, p_value, tiny
 
 
@@ -72,7 +72,7 @@ def test_rotations_of_linear_layers_change_neither_density_nor_outputs():
     )
     problem = case.problem()
     new, _ = _rotations.rotate_linear(case.architecture, problem, jnp.int32(1), position, keys[4])
-    from nonlazy.sampling._potential import outputs, preactivations, squares
+    from nonlazy.sampling.kernels._potential import outputs, preactivations, squares
 
     def f(where):
         return outputs(case.architecture, problem, where, preactivations(case.architecture, problem, where)[-1])

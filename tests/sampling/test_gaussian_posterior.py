@@ -7,7 +7,7 @@ from arviz_stats.base.array import array_stats
 
 import nonlazy as nl
 from nonlazy.sampling import HMC, Langevin
-from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint
+from nonlazy.sampling.store._checkpoint import checkpoint_path, load_checkpoint
 from tests.sampling.small_posteriors import CONSTANT, orthogonal_task
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nonlazy.sampling._hamiltonian import Trajectory, energy_error, iterate, leapfrog, metropolis
-from nonlazy.sampling._potential import gradient, loss_of, squares
+from nonlazy.sampling.kernels._hamiltonian import Trajectory, energy_error, iterate, leapfrog, metropolis
+from nonlazy.sampling.kernels._potential import gradient, loss_of, squares
 from tests.sampling.small_posteriors import compiled, pieces, random_position, small_posterior, weights_of
 
 

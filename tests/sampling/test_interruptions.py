@@ -14,9 +14,9 @@ import pytest
 import nonlazy as nl
 from nonlazy.errors import StoreError
 from nonlazy.sampling import Jumps, _driver, open_run
-from nonlazy.sampling._chain_writer import ChainWriter
 from nonlazy.sampling._progress import Silent
-from nonlazy.sampling._store import chain_progress, read_attributes
+from nonlazy.sampling.store._chain_writer import ChainWriter
+from nonlazy.sampling.store._store import chain_progress, read_attributes
 from tests.sampling.runs import assert_same_draws, sample
 
 

@@ -15,14 +15,15 @@ import pytest
 
 from nonlazy import Network, Posterior, tasks
 from nonlazy.errors import InvalidInput
-from nonlazy.sampling import _collapsed, _engine, _jump, _jump_reference, _jump_wells as wells
-from nonlazy.sampling._collapsed import Collapsed, features, invert
+from nonlazy.sampling import _engine
 from nonlazy.sampling._coordinates import coordinates
-from nonlazy.sampling._jump import Candidate, Settings, sweep, sweep_traced
-from nonlazy.sampling._jump_table import check, make_problem, make_table
-from nonlazy.sampling._potential import Position
 from nonlazy.sampling._samplers import resolve_sampler
 from nonlazy.sampling._schedule import sampling_phase
+from nonlazy.sampling.kernels import _collapsed, _jump, _jump_reference, _jump_wells as wells
+from nonlazy.sampling.kernels._collapsed import Collapsed, features, invert
+from nonlazy.sampling.kernels._jump import Candidate, Settings, sweep, sweep_traced
+from nonlazy.sampling.kernels._jump_table import check, make_problem, make_table
+from nonlazy.sampling.kernels._potential import Position
 from tests.sampling.small_posteriors import small_posterior
 
 

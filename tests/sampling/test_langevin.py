@@ -8,10 +8,11 @@ import scipy.stats
 
 from nonlazy import Network, Posterior
 from nonlazy.network import Weights
-from nonlazy.sampling import GradientDescent, Langevin, _engine, _langevin
-from nonlazy.sampling._langevin import Diffusion
-from nonlazy.sampling._potential import Position, normal_like
+from nonlazy.sampling import GradientDescent, Langevin, _engine
 from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling.kernels import _langevin
+from nonlazy.sampling.kernels._langevin import Diffusion
+from nonlazy.sampling.kernels._potential import Position, normal_like
 from tests.sampling import runs
 from tests.sampling.small_posteriors import (
     CONSTANT,

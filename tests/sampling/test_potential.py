@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nonlazy.activations import BUILTIN, Activation
-from nonlazy.sampling import _potential
+from nonlazy.sampling.kernels import _potential
 from tests.sampling.small_posteriors import pieces, random_position, small_posterior, weights_of
 
 

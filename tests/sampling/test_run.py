@@ -10,11 +10,11 @@ import xarray
 
 from nonlazy import activations
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling import _provenance
-from nonlazy.sampling._layout import Variable
-from nonlazy.sampling._provenance import collect_provenance
 from nonlazy.sampling._run import open_run
-from nonlazy.sampling._store import create, finish
+from nonlazy.sampling.store import _provenance
+from nonlazy.sampling.store._layout import Variable
+from nonlazy.sampling.store._provenance import collect_provenance
+from nonlazy.sampling.store._store import create, finish
 from tests.sampling import store_example as example
 
 
@@ -119,7 +119,7 @@ def test_interrupted_run_has_the_draws_that_all_chains_have(tmp_path, path):
 
 
 def test_run_that_stopped_in_its_warmup(tmp_path):
-    from nonlazy.sampling._chain_writer import ChainWriter
+    from nonlazy.sampling.store._chain_writer import ChainWriter
 
     path = tmp_path / "run.zarr"
     example.create_example(path)
@@ -203,7 +203,7 @@ def test_reading_one_draw_reads_no_other_chunk(tmp_path):
     path = tmp_path / "run.zarr"
     variables = [Variable("posterior_predictive", "f", ("input", "output"), (300, 100))]
     create(path, example.example_posterior(), {}, provenance={}, chains=1, draws=20, variables=variables)
-    from nonlazy.sampling._chain_writer import ChainWriter
+    from nonlazy.sampling.store._chain_writer import ChainWriter
 
     with ChainWriter(path, 0) as writer:
         writer.write("posterior_predictive", 0, {"f": np.arange(20.0)[:, None, None] * np.ones((1, 300, 100))})

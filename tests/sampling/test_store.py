@@ -10,9 +10,9 @@ import zarr
 
 from nonlazy import Posterior
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling import _store
-from nonlazy.sampling._layout import Variable
-from nonlazy.sampling._store import create, discard, finish, status
+from nonlazy.sampling.store import _store
+from nonlazy.sampling.store._layout import Variable
+from nonlazy.sampling.store._store import create, discard, finish, status
 from nonlazy.tasks import Task
 from tests.sampling import store_example as example
 

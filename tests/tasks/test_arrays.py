@@ -133,3 +133,8 @@ def test_npz_that_cannot_be_read(tmp_path):
     np.save(tmp_path / "one.npy", X)
     with pytest.raises(DataError, match="holds one array"):
         from_npz(tmp_path / "one.npy")
+
+
+def test_training_and_test_sets_may_differ_in_size():
+    task = from_arrays(np.eye(4), np.eye(2)[[0, 0, 1, 1]], X_test=np.ones((1, 4)), Y_test=np.array([[0.0, 1.0]]))
+    assert task.labels_test is not None and list(task.labels_test) == [1]

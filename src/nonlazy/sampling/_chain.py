@@ -10,16 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from nonlazy.errors import SamplingError
-from nonlazy.sampling import _engine, _jump
+from nonlazy.sampling import _engine
 from nonlazy.sampling._chain_progress import Progress
-from nonlazy.sampling._chain_writer import ChainWriter
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._job import Job
-from nonlazy.sampling._potential import Position
 from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
 from nonlazy.sampling._samplers import HMC, GradientDescent
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling._starts import initial
+from nonlazy.sampling.kernels import _jump
+from nonlazy.sampling.kernels._potential import Position
+from nonlazy.sampling.store._chain_writer import ChainWriter
 
 
 # Draws that wait in memory to be written, at most, so that fast chains of small networks stay small.

@@ -20,17 +20,17 @@ import numpy as np
 
 from nonlazy.errors import InvalidInput, SamplingError, StoreError
 from nonlazy.posterior import Posterior
-from nonlazy.sampling import _store
 from nonlazy.sampling._chain_progress import Progress
 from nonlazy.sampling._coordinates import orthogonal
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._progress import Display, display
-from nonlazy.sampling._provenance import collect_provenance
 from nonlazy.sampling._record import Record, constants, evenly_spaced, variables
 from nonlazy.sampling._run import Run, open_run
 from nonlazy.sampling._samplers import Moves, Sampler, resolve_moves, resolve_sampler
 from nonlazy.sampling._schedule import default_warmup
 from nonlazy.sampling._starts import Start, resolve_start
+from nonlazy.sampling.store import _store
+from nonlazy.sampling.store._provenance import collect_provenance
 
 
 ChainMethod = Literal["processes", "batched", "sequential"]

@@ -10,9 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nonlazy.posterior import Posterior
-from nonlazy.sampling import _hamiltonian, _langevin, _rotations
 from nonlazy.sampling._coordinates import Coordinates
-from nonlazy.sampling._potential import (
+from nonlazy.sampling._record import SORTED_NORMS
+from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Moves, Rotations, Sampler
+from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling.kernels import _hamiltonian, _langevin, _rotations
+from nonlazy.sampling.kernels._potential import (
     Architecture,
     Position,
     Problem,
@@ -22,9 +25,6 @@ from nonlazy.sampling._potential import (
     propagate,
     squares,
 )
-from nonlazy.sampling._record import SORTED_NORMS
-from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Moves, Rotations, Sampler
-from nonlazy.sampling._schedule import Phase
 
 
 Algorithm = Literal["hmc", "langevin", "gradient-descent"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
-from nonlazy.sampling._layout import Variable
+from nonlazy.sampling.store._layout import Variable
 
 
 # Averaging a kernel over every draw would cost as much as the draws themselves; so many are enough for two digits more

@@ -15,7 +15,7 @@ from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.network import Network
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._convergence import Diagnostics, diagnose
-from nonlazy.sampling._store import chain_progress, read_attributes
+from nonlazy.sampling.store._store import chain_progress, read_attributes
 from nonlazy.tasks import Task
 
 

@@ -189,7 +189,7 @@ class _Part:
         return np.argmax(own, axis=1).astype(np.int64)
 
 
-def _target_levels(targets: Sequence[Float[np.ndarray, "inputs m"]]) -> Float[np.ndarray, " levels"]:
+def _target_levels(targets: Sequence[Float[np.ndarray, "_ m"]]) -> Float[np.ndarray, " levels"]:
     return np.unique(np.concatenate([Y.ravel() for Y in targets])) if targets else np.empty(0)
 
 

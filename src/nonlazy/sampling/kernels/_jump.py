@@ -27,8 +27,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from nonlazy.activations import Activation
-from nonlazy.sampling import _jump_reference as reference
-from nonlazy.sampling._collapsed import (
+from nonlazy.sampling.kernels import _jump_reference as reference
+from nonlazy.sampling.kernels._collapsed import (
     Cavity,
     Collapsed,
     Inverse,
@@ -39,8 +39,8 @@ from nonlazy.sampling._collapsed import (
     invert,
     replace,
 )
-from nonlazy.sampling._jump_table import check as check, make_problem as make_problem, make_table as make_table
-from nonlazy.sampling._jump_wells import (
+from nonlazy.sampling.kernels._jump_table import check as check, make_problem as make_problem, make_table as make_table
+from nonlazy.sampling.kernels._jump_wells import (
     Fields,
     Table,
     Wells,
@@ -51,7 +51,7 @@ from nonlazy.sampling._jump_wells import (
     solve_transposed,
     tilt,
 )
-from nonlazy.sampling._potential import Position
+from nonlazy.sampling.kernels._potential import Position
 
 
 _REFERENCE_STEPS = 5

@@ -24,11 +24,11 @@ import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.posterior import Posterior
-from nonlazy.sampling._checkpoint import CHECKPOINTS, checkpoint_path, load_progress
-from nonlazy.sampling._configuration import differences, fingerprint, full_configuration
-from nonlazy.sampling._durable import make_folder, replace_durably, sync_folder, sync_tree
-from nonlazy.sampling._layout import Layout, Variable, task_arrays, write_arrays
-from nonlazy.sampling._lock import ChainLock, lock_path
+from nonlazy.sampling.store._checkpoint import CHECKPOINTS, checkpoint_path, load_progress
+from nonlazy.sampling.store._configuration import differences, fingerprint, full_configuration
+from nonlazy.sampling.store._durable import make_folder, replace_durably, sync_folder, sync_tree
+from nonlazy.sampling.store._layout import Layout, Variable, task_arrays, write_arrays
+from nonlazy.sampling.store._lock import ChainLock, lock_path
 
 
 Status = Literal["absent", "partial", "complete"]

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling._durable import replace_durably
+from nonlazy.sampling.store._durable import replace_durably
 
 
 CHECKPOINTS = ".checkpoint"

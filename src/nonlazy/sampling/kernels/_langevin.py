@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nonlazy.sampling._hamiltonian import Info, energy_error, metropolis
-from nonlazy.sampling._potential import (
+from nonlazy.sampling.kernels._hamiltonian import Info, energy_error, metropolis
+from nonlazy.sampling.kernels._potential import (
     Architecture,
     Position,
     Problem,

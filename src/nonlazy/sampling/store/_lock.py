@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nonlazy.errors import StoreError
-from nonlazy.sampling._checkpoint import CHECKPOINTS
+from nonlazy.sampling.store._checkpoint import CHECKPOINTS
 
 
 class ChainLock:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling._checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
-from nonlazy.sampling._lock import ChainLock, lock_path
-from nonlazy.sampling._store import read_metadata
-from nonlazy.sampling._variable_file import VariableFile
+from nonlazy.sampling.store._checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
+from nonlazy.sampling.store._lock import ChainLock, lock_path
+from nonlazy.sampling.store._store import read_metadata
+from nonlazy.sampling.store._variable_file import VariableFile
 
 
 class ChainWriter:

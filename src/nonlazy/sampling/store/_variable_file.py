@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling._durable import make_folder, replace_file, sync_file, sync_folder
+from nonlazy.sampling.store._durable import make_folder, replace_file, sync_file, sync_folder
 
 
 class VariableFile:

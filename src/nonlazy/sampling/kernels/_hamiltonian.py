@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nonlazy.sampling._potential import (
+from nonlazy.sampling.kernels._potential import (
     Architecture,
     Position,
     Problem,

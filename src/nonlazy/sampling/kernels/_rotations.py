@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nonlazy.sampling._potential import Architecture, Position, Problem, outputs, preactivations
+from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, outputs, preactivations
 
 
 # Angles: uniform on (-pi/2, pi/2) times one of these factors, with these probabilities; radii: log-uniform.

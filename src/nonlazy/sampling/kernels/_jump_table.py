@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from nonlazy.activations import Activation
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
-from nonlazy.sampling._collapsed import Collapsed, features, invert
-from nonlazy.sampling._jump_wells import Table, quadrature, search_wells
-from nonlazy.sampling._potential import Position
+from nonlazy.sampling.kernels._collapsed import Collapsed, features, invert
+from nonlazy.sampling.kernels._jump_wells import Table, quadrature, search_wells
+from nonlazy.sampling.kernels._potential import Position
 
 
 _WELLS = 8

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from nonlazy.activations import Activation
-from nonlazy.sampling._collapsed import Collapsed, Inverse
+from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse
 
 
 # Largest change of a readout in one Newton step, and the smallest pivot of the curvature that a step trusts.
