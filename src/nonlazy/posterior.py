@@ -52,7 +52,7 @@ class Posterior:
         if self.readout_variance is not None:
             variance = _number("readout_variance", self.readout_variance)
         given = self.weight_variance
-        variances = (given,) * self.network.depth if isinstance(given, int | float) else tuple(given)
+        variances = (given,) * self.network.depth if given is None or np.ndim(given) == 0 else tuple(np.asarray(given))
         if len(variances) != self.network.depth:
             raise InvalidInput(f"weight_variance has {len(variances)} entries for {self.network.depth} hidden layers")
         variances = tuple(_number("weight_variance", v) for v in variances)

@@ -243,44 +243,67 @@ class _Loop:
                 }
             )
 
+    def _outside(self) -> tuple[np.int32, float]:
+        """Which draw of the weights outside the inputs' span belongs to this draw, and its size.
+
+        They are drawn anew for every draw of the posterior. Descent keeps those it started with, but for weight decay.
+        """
+        sampler, posterior = self.job.sampler, self.job.posterior
+        if not isinstance(sampler, GradientDescent):
+            return np.int32(self.draws), 1.0
+        decay = posterior.noise_variance / posterior.sigma2[0] if sampler.weight_decay else 0.0
+        return np.int32(0), (1.0 - sampler.step_size * decay) ** (sampler.steps * self.iteration)
+
+    def _observer_now(self) -> tuple[_engine.Observer, np.int32]:
+        draw, size = self._outside()
+        outside = self.observer.test_outside
+        if outside is None or size == 1.0:
+            return self.observer, draw
+        return self.observer._replace(test_outside=outside * size), draw
+
     def _draw(self) -> None:
         draw, position = self.draws, self.state.position
+        observer, outside = self._observer_now()
         observed = jax.device_get(
-            self.compiled.observe(self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw))
+            self.compiled.observe(self.problem, observer, position, self.seed, self.chain_numbers, outside)
         )
         kernels = None
         if draw in self.kernel_draws:
             kernels = self._split(np.asarray(self.compiled.kernels(self.problem, position), np.float64))
             self.kernel_count += 1
         for i, one in enumerate(self._split(observed)):
+            if self.job.posterior.temperature == 0:
+                one["log_density"] = np.nan
             self.class_activation[i] = self.class_activation[i] + np.asarray(one.pop("class_activation"), np.float64)
             if kernels is not None:
                 self.kernel_sum[i] = self.kernel_sum[i] + kernels[i]
             self.draw_buffer[i].append({**one, **_combine(self.pending[i])})
             self.pending[i] = []
         if draw in self.snapshot_draws:
-            self._take_snapshot(draw)
+            self._take_snapshot()
         self.draws += 1
 
-    def _take_snapshot(self, draw: int) -> None:
+    def _take_snapshot(self) -> None:
         position = self.state.position
+        observer, outside = self._observer_now()
         snapshots = jax.device_get(
-            self.compiled.snapshot(self.problem, self.observer, position, self.seed, self.chain_numbers, np.int32(draw))
+            self.compiled.snapshot(self.problem, observer, position, self.seed, self.chain_numbers, outside)
         )
         for i, (chain, one, kept) in enumerate(
             zip(self.chains, self._split(position), self._split(snapshots), strict=True)
         ):
             if self.job.record.weights:
-                kept |= self._weights(one, chain, draw)
+                kept |= self._weights(one, chain)
             self.snapshot_buffer[i].append(kept)
 
-    def _weights(self, position: Position, chain: int, draw: int) -> dict[str, np.ndarray]:
+    def _weights(self, position: Position, chain: int) -> dict[str, np.ndarray]:
         posterior = self.job.posterior
         outside = None
         if self.coordinates.basis is not None:
             like = jnp.zeros((1, posterior.task.N0), self.dtype)
-            outside = np.asarray(
-                _engine.outside_draw(position, like, self.seed, np.int32(chain), np.int32(draw)), np.float64
+            draw, size = self._outside()
+            outside = size * np.asarray(
+                _engine.outside_draw(position, like, self.seed, np.int32(chain), draw), np.float64
             )
         weights = {"first_weight": self.coordinates.first_weights(np.asarray(position.first, np.float64), outside)}
         if position.hidden:

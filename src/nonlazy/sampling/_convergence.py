@@ -93,6 +93,7 @@ def diagnose(
     density: str = "log density",
     acceptance: Float[np.ndarray, "chain draw"] | None = None,
     diverging: Int[np.ndarray, "chain draw"] | None = None,
+    shortened: Int[np.ndarray, "chain draw"] | None = None,
 ) -> Diagnostics:
     """Diagnoses quantities that do not change when neurons are exchanged.
 
@@ -103,6 +104,7 @@ def diagnose(
     - `density`: the name of the quantity that changes whenever a chain moves.
     - `acceptance`: acceptance probabilities; None, or NaN everywhere, for a sampler without that step.
     - `diverging`: the number of trajectories of each draw that diverged.
+    - `shortened`: the number of trajectories of each draw that were cut at the largest number of steps.
 
     **Returns:** `Diagnostics`.
     """
@@ -130,7 +132,8 @@ def diagnose(
         worst = max(high, key=lambda row: row.rhat)
         warnings.append(
             f"the chains disagree: R-hat of {worst.quantity} is {_rhat(worst.rhat)}, and {len(high)} of "
-            f"{len(decisive)} decisive quantities have {RHAT_LIMIT} or more. Take a longer warm-up or more draws"
+            f"{len(decisive)} decisive quantities have {RHAT_LIMIT} or more. Take a longer warm-up or more "
+            "draws; neither helps where chains froze with different shares of their codes"
         )
     warnings += _ess_warnings(table, decisive, chains)
     counts = np.zeros(chains, dtype=np.int64) if diverging is None else np.asarray(diverging, np.int64).sum(axis=1)
@@ -138,6 +141,12 @@ def diagnose(
         warnings.append(
             f"chain {chain}: {_count(int(counts[chain]), 'trajectory', 'trajectories')} diverged in {draws} draws, "
             "rejected. Take smaller steps if they are many"
+        )
+    cut = 0 if shortened is None else int(np.sum(shortened))
+    if cut:
+        warnings.append(
+            f"{_count(cut, 'trajectory', 'trajectories')} in {chains * draws} draws reached max_steps and were "
+            "shortened: raise max_steps, or see why the steps are so small"
         )
     means = None if acceptance is None else np.asarray(acceptance, dtype=np.float64).mean(axis=1)
     means = None if means is None or np.isnan(means).all() else means
@@ -173,8 +182,8 @@ def _ess_warnings(table: list[Quantity], decisive: Collection[str], chains: int)
         return []
     worst = min(few, key=lambda row: row.ess)
     return [
-        f"few independent draws: ESS of {worst.quantity} is {worst.ess:.0f}, below {ESS_PER_CHAIN} a chain; its Monte "
-        "Carlo error is rough. Take more draws"
+        f"few independent draws: ESS of {worst.quantity} is {worst.ess:.0f} in {_count(chains, 'chain')}, "
+        f"{ESS_PER_CHAIN * chains} are wanted; its Monte Carlo error is rough. Take more draws"
     ]
 
 

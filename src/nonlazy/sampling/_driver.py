@@ -35,8 +35,9 @@ from nonlazy.sampling.store._provenance import collect_provenance
 
 ChainMethod = Literal["processes", "batched", "sequential"]
 _PRECISIONS = ("float32", "float64")
-# How long processes that were asked to stop may take to write what they have.
-_GRACE_SECONDS = 60.0
+# How long processes that were asked to stop may take to write what they have; one that compiles cannot hear. Whatever
+# is killed then, its last checkpoint stands.
+_GRACE_SECONDS = 5.0
 
 
 def sample(
@@ -101,6 +102,8 @@ def sample(
         raise InvalidInput(f"precision is {precision!r}: choose one of {', '.join(_PRECISIONS)}")
     if resume and overwrite:
         raise InvalidInput("resume and overwrite exclude each other: choose one")
+    if store is not None and not str(store):
+        raise InvalidInput("store is empty: give the folder of the run, or None for a temporary one")
     if resume and store is None:
         raise InvalidInput("resume=True needs store, the folder of the run to go on with")
     sampler = resolve_sampler(sampler, posterior)

@@ -79,7 +79,7 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
 
     kept = [
         Variable("posterior", "readout", ("neuron", "output"), (N, m), "float32", "draw", "readouts a_i^r"),
-        stats("log_density", "log posterior density in whitened coordinates, up to a constant", "float64"),
+        stats("log_density", "log density of the whitened coordinates that the data see, up to a constant", "float64"),
         stats("loss", "1/2 sum (y - f)^2 over training inputs and outputs", "float64"),
         stats("sum_a2", "sum of squared readouts over neurons and outputs", "float64"),
         stats("acceptance", "mean acceptance probability of the draw's iterations"),
@@ -107,7 +107,7 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
     if record.averages_kernels(posterior):
         kept.append(
             Variable("running_means", "kernel", ("layer", "input", "input_"), (L, P, P), "float64", "chain",
-                     "kernel of each layer on the training inputs, averaged over draws")
+                     "kernel of each layer on the training inputs, averaged over at most 50 draws")
         )  # fmt: skip
     for name, description in (
         ("loss", "1/2 sum (y - f)^2"),

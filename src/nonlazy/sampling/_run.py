@@ -15,6 +15,7 @@ from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.network import Network
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._convergence import Diagnostics, diagnose
+from nonlazy.sampling.store._configuration import activation_values
 from nonlazy.sampling.store._store import chain_progress, read_attributes
 from nonlazy.tasks import Task
 
@@ -154,7 +155,7 @@ class Run:
         return self._variable("posterior_predictive", name).mean("draw").values
 
     def kernel(self, layer: int = -1, chain: int | None = None) -> Float[np.ndarray, "P P"]:
-        """Posterior mean of the kernel K_l = phi^T phi / N on the training inputs, `(P, P)`.
+        """Posterior mean of K_l = phi^T phi / N on the training inputs, `(P, P)`, over at most 50 draws a chain.
 
         **Arguments:** `chain`: one chain, or None for the mean over all.
         """
@@ -192,7 +193,8 @@ class Run:
         statistics = self.statistics()
         quantities: dict[str, np.ndarray] = {}
         for name, words in (("log_density", "log density"), ("sum_a2", "sum a^2"), ("loss", "loss")):
-            if name in statistics:
+            # Without noise there is no density.
+            if name in statistics and (name != "log_density" or self.configuration["posterior"]["temperature"] > 0):
                 quantities[words] = statistics[name].values
         decisive = [name for name in quantities if name != "loss"]
         for name, values in self._kernel_entries(statistics):
@@ -209,6 +211,7 @@ class Run:
             decisive=decisive,
             acceptance=statistics["acceptance"].values if "acceptance" in statistics else None,
             diverging=statistics["diverging"].values.astype(np.int64) if "diverging" in statistics else None,
+            shortened=statistics["shortened"].values.astype(np.int64) if "shortened" in statistics else None,
         )
 
     def to_arviz(self) -> Any:
@@ -293,7 +296,8 @@ def open_run(path: str | Path, activation: Activation | None = None) -> Run:
     network = configuration["posterior"]["network"]
     if activation is not None:
         custom = BUILTIN.get(activation.name) is not activation
-        if (activation.name, custom) != (network["activation"], network["custom_activation"]):
+        same = activation_values(activation) == network.get("activation_values")
+        if (activation.name, custom) != (network["activation"], network["custom_activation"]) or not same:
             kind = "one of your own" if network["custom_activation"] else "nonlazy's own"
             raise InvalidInput(
                 f"activation is {activation!r}: {path} was sampled with {network['activation']!r}, {kind}"

@@ -1,5 +1,7 @@
 """The samplers a user can choose, as settings, and what each recommends for a posterior."""
 
+import math
+import numbers
 from dataclasses import dataclass, replace
 
 from nonlazy.errors import InvalidInput
@@ -108,11 +110,12 @@ class Jumps:
     **Fields:**
 
     - `every`: iterations of the sampler between two sweeps; a sweep tries one change for every neuron.
-    - `warmup_sweeps`: sweeps of the default warm-up, before the proposal's table of codes is frozen.
+    - `warmup_sweeps`: sweeps of the default warm-up; the proposal's table of codes is learnt in the first fifth of them
+      and frozen then.
     """
 
-    every: int = 4
-    warmup_sweeps: int = 40
+    every: int = 2
+    warmup_sweeps: int = 60
 
     def __post_init__(self):
         if self.every < 1 or self.warmup_sweeps < 0:
@@ -201,8 +204,8 @@ def _why_no_jumps(posterior: Posterior, sampler: Sampler, orthogonal: bool) -> s
 
 
 def _positive(name: str, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise InvalidInput(f"{name} is {value}: it must be above 0")
+    if value is not None and not (isinstance(value, numbers.Real) and 0 < value < math.inf):
+        raise InvalidInput(f"{name} is {value!r}: it must be a number above 0, and finite")
 
 
 def _count(name: str, value: int | None) -> None:

@@ -59,8 +59,10 @@ class Phase:
         return first * (last / first) ** (index / (self.iterations - 1))
 
 
-# Shares of the warm-up: quench, jumps that learn their codes, adaptation of the step size.
-_JUMP_SHARES = (0.25, 0.6)
+# Shares of a warm-up with jumps: the quench, and the sweeps that learn the table of codes. Frozen early, the table lets
+# the shares of the codes settle sooner than one that follows the state to the end.
+_JUMP_QUENCH = 1 / 3
+_JUMP_LEARNING = 0.2
 
 
 def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) -> int:
@@ -68,7 +70,7 @@ def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) 
     if isinstance(sampler, GradientDescent):
         return 0
     if isinstance(moves, Jumps) and moves.warmup_sweeps:
-        return math.ceil(moves.every * moves.warmup_sweeps / _JUMP_SHARES[1])
+        return math.ceil(moves.every * moves.warmup_sweeps / (1 - _JUMP_QUENCH))
     if posterior.network.phi.kind == "rectified":
         return 220
     return 150
@@ -109,9 +111,9 @@ def warmup_phases(
         quench = replace(base, name="quench", step_size=sampler.step_size, recovery=4.0, jump_every=0)
         adaptation = replace(base, adapt=0.05, average=True)
         if isinstance(moves, Jumps):
-            first, rest = _split(warmup, _JUMP_SHARES[0])
-            middle, last = _split(rest, _JUMP_SHARES[1] / (1 - _JUMP_SHARES[0]))
-            learning = replace(base, name="jumps", iterations=middle, learn_codes=True)
+            first, rest = _split(warmup, _JUMP_QUENCH)
+            middle, last = _split(rest, _JUMP_LEARNING)
+            learning = replace(base, name="learning codes", iterations=middle, learn_codes=True)
             phases = [replace(quench, iterations=first), learning, replace(adaptation, iterations=last)]
         elif isinstance(moves, Rotations) and posterior.network.phi.kind == "rectified":
             # Outliers merge by rotations while short trajectories relax the bulk; adaptation comes after.
@@ -156,16 +158,19 @@ def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Moves | None, 
 
 def with_y_minus(posterior: Posterior, y_minus: float) -> Float[np.ndarray, "P m"]:
     """The task's targets with the value of the other classes, y-, replaced."""
-    Y = posterior.task.Y
-    values = np.unique(Y)
-    if values.size != 2 or posterior.task.m < 2:
+    task = posterior.task
+    own = np.zeros(task.Y.shape, dtype=bool)
+    if task.m == task.classes:
+        own[np.arange(task.P), task.labels] = True
+    if not own.any() or np.unique(task.Y[own]).size != 1 or np.unique(task.Y[~own]).size != 1:
         raise InvalidInput(
-            "y- continuation needs one-hot targets with two values, y+ and y-; "
-            f"this task has {values.size} different target values and {posterior.task.m} output(s)"
+            "y- continuation needs one-hot targets: one output a class, y+ for the own class and y- for the others; "
+            f"this task has {task.m} output(s), {task.classes} classes and {np.unique(task.Y).size} different targets"
         )
-    if not y_minus < values[1]:
-        raise InvalidInput(f"y- continuation: y- = {y_minus} must stay below y+ = {values[1]}")
-    return np.where(Y == values[1], Y, y_minus)
+    y_plus = task.Y[own][0]
+    if y_minus == y_plus:
+        raise InvalidInput(f"y- continuation: y- = {y_minus} must differ from y+ = {y_plus}")
+    return np.where(own, task.Y, y_minus)
 
 
 def _split(iterations: int, share: float) -> tuple[int, int]:

@@ -32,7 +32,7 @@ class Annealed:
     iterations: int = 300
 
     def __post_init__(self):
-        if not (self.temperature > 0 and self.iterations >= 2):
+        if not (0 < self.temperature < math.inf and self.iterations >= 2):
             raise InvalidInput(
                 f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be "
                 "above 0 and the iterations at least 2"

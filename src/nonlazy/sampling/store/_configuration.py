@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nonlazy.activations import BUILTIN
+from nonlazy.activations import BUILTIN, Activation
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
@@ -34,7 +34,7 @@ def describe(posterior: Posterior) -> dict[str, Any]:
     """The posterior in plain values: network, temperature, variances, and its task's sizes and fingerprints.
 
     The names of the task and of its classes are left out: other words for the same numbers are the same experiment.
-    A user's own activation is known by its name alone.
+    A user's own activation is known by its name and its values at a few points.
     """
     network, task = posterior.network, posterior.task
     return {
@@ -43,6 +43,7 @@ def describe(posterior: Posterior) -> dict[str, Any]:
             "depth": int(network.depth),
             "activation": network.phi.name,
             "custom_activation": BUILTIN.get(network.phi.name) is not network.phi,
+            "activation_values": activation_values(network.phi),
             "readout": network.readout,
         },
         "task": {
@@ -56,6 +57,15 @@ def describe(posterior: Posterior) -> dict[str, Any]:
         "readout_variance": posterior.sigma_a2,
         "weight_variance": list(posterior.sigma2),
     }
+
+
+def activation_values(phi: Activation) -> list[str] | None:
+    """What tells a user's own activation from another of the same name; None for nonlazy's own."""
+    if BUILTIN.get(phi.name) is phi:
+        return None
+    values = np.asarray(phi(np.linspace(-6.0, 6.0, 13)), dtype=np.float64)
+    # Four digits: the same function differs in the last bits from one machine to another.
+    return [f"{value:.4g}" for value in values]
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

@@ -1,9 +1,13 @@
 """A lock that keeps two processes from writing the same chain."""
 
+import time
 from pathlib import Path
 
 from nonlazy.errors import StoreError
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS
+
+
+_PATIENCE = 3.0
 
 
 class ChainLock:
@@ -26,8 +30,17 @@ class ChainLock:
             self._file = open(path, "ab")
         except OSError as error:
             raise StoreError(f"chain {chain} of {path.parent.parent} cannot be written: {error}") from error
+        begun = time.monotonic()
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while True:
+                try:
+                    fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except (BlockingIOError, PermissionError):
+                    # A process whose parent was killed needs a moment to notice and to let go.
+                    if time.monotonic() - begun > _PATIENCE:
+                        raise
+                    time.sleep(0.1)
         except (BlockingIOError, PermissionError):
             self.release()
             raise StoreError(
