@@ -114,6 +114,7 @@ def test_resume_insists_on_a_run(here):
     result = invoke("run", "tiny.toml", "--no-progress", "--resume", "--out", "elsewhere")
     assert result.exit_code == 2
     assert "no run to resume" in " ".join(result.output.split())
+    assert not (here / "elsewhere").exists()
 
 
 def test_overwrite_starts_afresh(here):
@@ -138,10 +139,38 @@ def test_show_draws_elsewhere_when_asked(here):
     assert {path.suffix for path in (here / "pictures").iterdir()} == {".png", ".pdf", ".json"}
 
 
+def test_show_refuses_a_file_as_folder_before_it_prints_anything(here):
+    result = invoke("show", "nonlazy-tiny", "--out", "tiny.toml")
+    assert result.exit_code == 2
+    assert "tiny.toml is a file: give a folder" in result.output and "Coding scheme" not in result.output
+
+
+def test_show_says_that_a_run_is_a_folder(here):
+    assert "tiny.toml is a file: give a run, which is a folder" in " ".join(invoke("show", "tiny.toml").output.split())
+
+
 def test_show_refuses_what_is_no_run(here):
     for path in ("tiny.toml", "."):
         result = invoke("show", path)
         assert result.exit_code == 2 and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [((), "the same command goes on"), (("--overwrite",), "the same command without --overwrite goes on")],
+)
+def test_an_interrupted_overwrite_is_not_to_be_repeated(tmp_path, monkeypatch, options, expected):
+    (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def interrupted(experiment, folder, **arguments):
+        (folder / "run.zarr").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nonlazy.cli._session.sample_experiment", interrupted)
+    result = invoke("run", "tiny.toml", *options)
+    assert result.exit_code == 130
+    assert expected in " ".join(result.output.split())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")

@@ -55,6 +55,7 @@ def test_experiments_are_listed_and_printed():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (("figure",), "Error: which figure? This version draws figure 2"),
         (("figure", "7"), "figure '7' is not one that this version draws"),
         (("figure", "2", "--activation", "gelu"), "no activation 'gelu': choose one of sigmoid, linear, relu"),
         (("figure", "2", "--draws", "0"), "[sampling] draws is 0: it must be 1 or more"),
@@ -78,7 +79,7 @@ def test_typos_in_a_file_are_explained(empty_folder):
     (empty_folder / "mine.toml").write_text(text, encoding="utf-8")
     message = refused("run", "mine.toml")
     assert "key 'widht' is not known: did you mean 'width'?" in message
-    assert "temperature is -1: it must be above 0" in message
+    assert "temperature is -1: it must be 0 or more" in message
 
 
 @pytest.mark.parametrize("command", [("figure", "2"), ("run", "mnist")])

@@ -176,3 +176,7 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(DataError, match="cannot be read"):
         experiments.load(tmp_path / "folder.toml")
+
+
+def test_temperature_may_be_0_as_gradient_descent_needs_it():
+    assert experiments.load("figure2-linear").changed({"posterior": {"temperature": 0.0}}).build().temperature == 0

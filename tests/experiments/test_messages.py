@@ -26,7 +26,7 @@ def message(tmp_path, **sections: str) -> str:
 @pytest.mark.parametrize(
     ("sections", "expected"),
     [
-        ({"posterior": "temperature = -1"}, "[posterior] temperature is -1: it must be above 0"),
+        ({"posterior": "temperature = -1"}, "[posterior] temperature is -1: it must be 0 or more"),
         ({"posterior": "temperature = nan"}, "[posterior] temperature is nan: it must be a finite number"),
         ({"posterior": 'temperature = "cold"'}, "[posterior] temperature is 'cold': it must be a number"),
         ({"posterior": ""}, "[posterior] temperature is missing: it is the rescaled temperature"),

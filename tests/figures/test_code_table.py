@@ -12,7 +12,7 @@ NAMES = ("cat", "dog", "owl")
 
 def rows(neuron_codes, kind="redundant", codes=CODES):
     generator = np.random.default_rng(0)
-    readouts = generator.standard_normal((5, len(neuron_codes), 2))
+    readouts = generator.standard_normal((len(neuron_codes), 2))
     activations = generator.standard_normal((len(neuron_codes), 3))
     return code_rows(codes, neuron_codes, readouts, activations, NAMES, kind), readouts, activations
 
@@ -25,8 +25,8 @@ def test_codes_come_by_number_of_neurons_and_empty_ones_are_left_out():
 
 def test_means_are_over_the_neurons_of_the_code():
     found, readouts, activations = rows(np.array([0, 2, 2, 2, 0]))
-    np.testing.assert_allclose(found[1].readout, readouts[:, [0, 4]].reshape(-1, 2).mean(axis=0))
-    np.testing.assert_allclose(found[1].readout_deviation, readouts[:, [0, 4]].reshape(-1, 2).std(axis=0))
+    np.testing.assert_allclose(found[1].readout, readouts[[0, 4]].mean(axis=0))
+    np.testing.assert_allclose(found[1].readout_deviation, readouts[[0, 4]].std(axis=0))
     np.testing.assert_allclose(found[1].activation, activations[[0, 4]].mean(axis=0))
 
 

@@ -47,6 +47,16 @@ def test_the_linear_column_lays_theory_over_the_samples(tmp_path):
     ]
 
 
+def test_where_the_theory_does_not_hold_the_report_says_why(tmp_path, monkeypatch):
+    def refuse(posterior):
+        raise InvalidInput("too narrow for the theory")
+
+    monkeypatch.setattr("nonlazy.figures._report.solve", refuse)
+    found = report_of(tiny("linear", "rotations").changed({"sampling": {"draws": 8}}), tmp_path)
+    assert (found.prediction, found.comparison, found.no_prediction) == (None, (), "too narrow for the theory")
+    assert [path.suffix for path in figures.write(found, tmp_path, "linear")] == [".png", ".pdf", ".json"]
+
+
 def test_the_report_counts_every_neuron_of_every_chain(tmp_path):
     found = report_of(tiny("sigmoid"), tmp_path)
     assert sum(row.neurons for row in found.codes) == 40
@@ -56,6 +66,15 @@ def test_the_report_counts_every_neuron_of_every_chain(tmp_path):
     for row in found.codes:
         if row.code in found.neurons_by_chain:
             assert found.neurons_by_chain[row.code][0] == row.neurons
+    # The table is of the draw that the codes are of, and that the picture shows.
+    draw = found.run.kept_draws[-1]
+    readouts, phi = found.run.readouts()[0, draw], found.run.activations(draw=draw)
+    for index in range(len(found.scheme.codes)):
+        row = next(row for row in found.codes if row.code == found.scheme.code_name(index))
+        chosen = found.scheme.neuron_codes == index
+        np.testing.assert_allclose(row.readout, readouts[chosen].mean(axis=0), rtol=1e-4)
+        means = [phi[np.ix_(chosen, found.run.task.labels == c)].mean() for c in range(3)]
+        np.testing.assert_allclose(row.activation, means, rtol=1e-4)
     assert found.test is None and found.comparison == ()
 
 

@@ -292,3 +292,21 @@ def test_descent_runs_without_noise_and_its_draws_are_times():
     del run
     gc.collect()
     assert not folder.exists()
+
+
+def test_descent_keeps_the_weights_that_the_training_inputs_do_not_see():
+    generator = np.random.default_rng(0)
+    X, Y = generator.standard_normal((6, 12)), np.eye(2)[[0, 0, 0, 1, 1, 1]]
+    task = nl.tasks.from_arrays(X, Y, X_test=generator.standard_normal((2, 12)), Y_test=np.eye(2))
+    run = nl.sample(
+        nl.Posterior(nl.Network(4), task, 0.0),
+        draws=4,
+        sampler=nl.sampling.GradientDescent(1e-6, steps=1, weight_decay=False),
+        record=nl.sampling.Record(weights=True, snapshots=4),
+        chain_method="sequential",
+        progress=False,
+    )
+    weights = run.tree["snapshots/first_weight"].values[0]
+    assert np.abs(np.diff(weights, axis=0)).max() < 1e-4
+    assert np.abs(weights).max() > 0.1
+    assert np.isnan(run.statistics()["log_density"].values).all()

@@ -39,10 +39,10 @@ def test_phases_add_up_to_the_warm_up(sampler, warmup):
 
 def test_annealing_and_continuation_come_on_top_of_the_warm_up():
     annealed = phases(Annealed(0.5, 40))
-    assert [phase.name for phase in annealed] == ["annealing", "quench", "adaptation"]
+    assert [phase.name for phase in annealed] == ["annealing", "quench", "adaptation", "averaging"]
     assert sum(phase.iterations for phase in annealed) == 70
     continued = phases(Continuation((0.0, 0.25), 12))
-    assert [phase.name for phase in continued] == ["y- = 0", "y- = 0.25", "quench", "adaptation"]
+    assert [phase.name for phase in continued] == ["y- = 0", "y- = 0.25", "quench", "adaptation", "averaging"]
     assert sum(phase.iterations for phase in continued) == 54
     assert [phase.name for phase in phases(Annealed(0.5, 40), warmup=0)] == ["annealing"]
 
@@ -83,11 +83,16 @@ def test_continuation_needs_one_hot_targets_and_values_below_y_plus():
     binary = posterior(task=tasks.toy(P=8, N0=9, targets="binary", seed=1))
     three = posterior(task=tasks.from_arrays(np.eye(3), np.array([[0.0, 1], [1, 2], [2, 0]]), labels=np.arange(3)))
     for where in (binary, three):
-        with pytest.raises(InvalidInput, match="one-hot targets with two values"):
+        with pytest.raises(InvalidInput, match="needs one-hot targets"):
             with_y_minus(where, 0.0)
     for value in (1.0, 2.0, float("nan")):
         with pytest.raises(InvalidInput, match="must stay below y\\+ = 1"):
             with_y_minus(posterior(), value)
+
+
+def test_continuation_keeps_the_own_class_where_its_target_is_the_lower_one():
+    upside_down = tasks.from_arrays(np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]]), labels=np.arange(2))
+    np.testing.assert_array_equal(with_y_minus(posterior(task=upside_down), 0.5), [[0.0, 0.5], [0.5, 0.0]])
 
 
 @pytest.mark.parametrize("start", [Annealed(), Continuation((0.0,))], ids=repr)
@@ -118,7 +123,7 @@ def test_langevin_adapts_with_the_metropolis_test_and_draws_as_asked():
 
 def test_rotations_merge_outliers_in_the_quench_of_rectified_networks():
     moves = Rotations(attempts=3, quench_attempts=50)
-    quench, adaptation = phases(moves=moves, activation="relu")
+    quench, adaptation, _ = phases(moves=moves, activation="relu")
     assert (quench.rotations, adaptation.rotations) == (50, 3)
     assert quench.trajectory_length < adaptation.trajectory_length == 2.0
     where = posterior("relu")

@@ -43,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (figure, run, show, codes, experiments):
-    app.command(help=_help(command.__doc__ or ""), no_args_is_help=command is not experiments)(command)
+    app.command(help=_help(command.__doc__ or ""), no_args_is_help=command not in (figure, experiments))(command)
 
 
 def _version(wanted: bool) -> bool:

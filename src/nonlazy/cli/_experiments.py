@@ -33,10 +33,11 @@ def experiments(
         typer.echo(text(name), nl=False)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("name", "what it is")
     for name in names():
         about = load(name).about
-        table.add_row(name, f"{about.title}\n[dim]{about.description}[/dim]")
+        table.add_row(name, f"{escape(about.title)}\n[dim]{escape(about.description)}[/dim]")
     Console().print(table)

@@ -22,7 +22,9 @@ from nonlazy.errors import InvalidInput
 
 @guarded
 def figure(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the figure in the paper: 2.")],
+    number: Annotated[
+        str | None, typer.Argument(metavar="NUMBER", help="Number of the figure in the paper: 2.")
+    ] = None,
     activation: Annotated[
         str,
         typer.Option("--activation", metavar="NAME", help="Activation function: sigmoid, linear or relu."),
@@ -55,6 +57,8 @@ def figure(
     from nonlazy.figures import figure2_experiment, figure2_name
 
     check_together(resume, overwrite)
+    if number is None:
+        raise InvalidInput("which figure? This version draws figure 2: write nonlazy figure 2")
     if number != "2":
         raise InvalidInput(f"figure {number!r} is not one that this version draws: write nonlazy figure 2")
     experiment = figure2_experiment(activation, quick).changed(sampling_changes(seed, chains, draws))

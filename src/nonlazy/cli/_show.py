@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nonlazy.cli._errors import NOT_CONVERGED, Debug, guarded
+from nonlazy.errors import InvalidInput, NonlazyError
 
 
 @guarded
@@ -28,24 +29,31 @@ def show(
       nonlazy show nonlazy-mnist/run.zarr --out pictures
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from nonlazy.cli._tables import print_report
-    from nonlazy.figures import RUN, report, write
+    from nonlazy.figures import RUN, report, results_folder, write
     from nonlazy.sampling import open_run
 
+    if path.is_file():
+        raise InvalidInput(f"{path} is a file: give a run, which is a folder, or the folder of results that holds one")
+    if out is not None:
+        out = results_folder("", out)
     path = path / RUN if (path / RUN).is_dir() else path
     run = open_run(path)
     console = Console()
     wanted = int(run.configuration.get("draws", run.draws))
     state = "complete" if run.complete else f"interrupted: {run.draws} of {wanted} draws so far"
-    console.print(f"[bold]{path}[/bold]: {run.chains} chains of {run.draws} draws, {state}", soft_wrap=True)
+    console.print(
+        f"[bold]{escape(str(path))}[/bold]: {run.chains} chains of {run.draws} draws, {state}", soft_wrap=True
+    )
     origin = {key: run.provenance.get(key) for key in ("started", "seed", "device", "precision", "git_revision")}
     versions = run.provenance.get("versions", {})
     said = [f"{key.replace('_', ' ')} {value}" for key, value in origin.items() if value is not None]
     said += [f"{package} {version}" for package, version in versions.items() if version]
-    console.print("; ".join(said), style="dim", soft_wrap=True)
+    console.print("; ".join(said), style="dim", soft_wrap=True, markup=False)
     held = [f"{name} ({', '.join(map(str, child.data_vars))})" for name, child in run.tree.children.items()]
-    console.print(f"holds {'; '.join(held)}", style="dim", soft_wrap=True)
+    console.print(f"holds {'; '.join(held)}", style="dim", soft_wrap=True, markup=False)
     if run.draws == 0:
         console.print("It stopped in its warm-up, before the first draw: there is nothing to show yet.")
         return
@@ -54,11 +62,11 @@ def show(
     print_report(found, console)
     if out is not None:
         written = write(found, out, name.removeprefix("nonlazy-"))
-        console.print(f"\nIn {out}: {', '.join(file.name for file in written)}", soft_wrap=True)
+        console.print(f"\nIn {out}: {', '.join(file.name for file in written)}", soft_wrap=True, markup=False)
     else:
         pictures = sorted(file.name for file in path.parent.glob("*.p[nd][gf]"))
         if pictures:
-            console.print(f"\nPictures in {path.parent}: {', '.join(pictures)}", soft_wrap=True)
+            console.print(f"\nPictures in {path.parent}: {', '.join(pictures)}", soft_wrap=True, markup=False)
         else:
             console.print("\nNo picture lies beside it; --out DIR draws one.")
     if not found.diagnostics.converged:
@@ -67,7 +75,6 @@ def show(
 
 def _title(path: Path) -> str:
     """The title of the experiment that lies beside a run, where there is one."""
-    from nonlazy.errors import NonlazyError
     from nonlazy.experiments import load
 
     try:

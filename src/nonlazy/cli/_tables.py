@@ -1,12 +1,14 @@
 """A report as tables for the terminal."""
 
 import math
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from nonlazy.figures import Report, output_names
+from nonlazy.figures import CodeRow, Report, output_names
 from nonlazy.sampling import Diagnostics
 
 
@@ -19,12 +21,12 @@ _MOST_RANKS = 3
 
 def print_report(found: Report, console: Console) -> None:
     """Prints the codes, the outputs, the errors on test inputs, theory against samples, and the diagnostics."""
-    console.print(str(found.run.posterior), style="dim")
+    console.print(str(found.run.posterior), style="dim", markup=False)
     if found.scheme is not None:
         console.print(f"\nCoding scheme: [bold]{found.scheme.kind}[/bold] (confidence {found.scheme.confidence:.2f})")
-        console.print(_codes(found))
+        console.print(_codes(found, console))
         console.print(found.scheme.rule + "\n", style="dim", markup=False)
-    console.print(_outputs(found))
+    console.print(_outputs(found, console))
     if found.dual_field:
         fields = ", ".join(f"{value:.1f}" for value in found.dual_field)
         console.print(
@@ -34,27 +36,36 @@ def print_report(found: Report, console: Console) -> None:
         console.print(_test(found))
     if found.comparison:
         console.print(_comparison(found))
+    if found.no_prediction:
+        console.print(f"No theory beside the samples: {found.no_prediction}", markup=False)
     print_diagnostics(found.diagnostics, console)
     _explain(found, console)
 
 
 def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
     """Prints the diagnostics of the chains, their warnings and the verdict."""
-    table = _table("Diagnostics of the chains", "quantity", "mean", "error", "ESS", "R-hat")
+    table = _table("Diagnostics of the chains", "quantity", "mean", "MC error", "ESS", "R-hat")
     ranks = [row for row in diagnostics.table if row.quantity.startswith("|a_i|^2")]
     for row in (row for row in diagnostics.table if row not in ranks[_MOST_RANKS:]):
-        table.add_row(row.quantity, _g(row.mean, 6), _g(row.mcse, 2), _f(row.ess, 0), _f(row.rhat, 3))
+        name = f"{row.quantity} *" if _decides(row.quantity) else row.quantity
+        table.add_row(escape(name), _g(row.mean, 6), _g(row.mcse, 2), _f(row.ess, 0), _f(row.rhat, 3))
     console.print(table)
+    console.print("* the R-hat of these quantities decides whether the chains have converged", style="dim")
     said = [f"divergences by chain: {', '.join(str(count) for count in diagnostics.divergences)}"]
     if diagnostics.acceptance is not None:
         said.insert(0, f"acceptance by chain: {', '.join(_f(value, 2) for value in diagnostics.acceptance)}")
     console.print("; ".join(said))
     for warning in diagnostics.warnings:
-        console.print(f"[yellow]Warning:[/yellow] {_escaped(warning)}")
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
     if diagnostics.converged:
         console.print("[green]The chains agree[/green]: R-hat is below its limit on every quantity that decides.")
     else:
         console.print("[bold red]The chains have not converged[/bold red]: see the warnings; the results are kept.")
+
+
+def _decides(quantity: str) -> bool:
+    # The loss and the readout norms are shown for their own sake.
+    return quantity != "loss" and not quantity.startswith("|a_i|^2")
 
 
 def _explain(found: Report, console: Console) -> None:
@@ -72,50 +83,79 @@ def _explain(found: Report, console: Console) -> None:
     )
 
 
-def _codes(found: Report) -> Table:
+def _codes(found: Report, console: Console) -> Table:
+    """The widest form of the table of codes that fits: with class names, with their numbers, without means."""
     names, outputs = found.run.task.class_names, output_names(found.run.task)
-    numbers = len(names) + len(outputs) <= _MOST_NUMBERS
-    # The digits of a code stand in the order of the classes, which the columns name.
-    if numbers:
-        headers = (*(f"a({name})" for name in outputs), "sd", *(f"φ({name})" for name in names))
-        table = _table(
-            "Codes of chain 0: mean readouts a, their standard deviation, mean activations φ by class",
-            *("code", "neurons", "share", *headers),
-        )
-    else:
-        table = _table("Codes of chain 0", "code", "neurons", "share")
-        table.add_column("classes that activate it")
+    where = f"Codes in draw {found.run.kept_draws[-1] + 1} of chain 0 (last one kept)"
+    if len(names) + len(outputs) <= _MOST_NUMBERS:
+        title = f"{where}: mean readout a, its standard deviation over neurons, mean activation φ by class"
+        caption = "sd: the largest over the outputs" if len(outputs) > 1 else ""
+        table = _code_means(found, title, outputs, names, caption)
+        if _fits(table, console):
+            return table
+        numbers = [str(index) for index in range(len(names))]
+        legend = ", ".join(f"{number} {name}" for number, name in zip(numbers, names, strict=True))
+        numbered = numbers if outputs == names else outputs
+        table = _code_means(found, title, numbered, numbers, f"{caption}; classes: {legend}".removeprefix("; "))
+        if _fits(table, console):
+            return table
+    table = _table(where, "code", "neurons", "share")
+    # A code of very many classes is folded rather than cut.
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    table.add_column("classes that activate it", overflow="fold")
     for row in found.codes[:_MOST_ROWS]:
-        cells = [row.code, str(row.neurons), f"{row.fraction:.1%}"]
-        if numbers:
-            deviation = math.sqrt(sum(sd**2 for sd in row.readout_deviation) / len(outputs))
-            cells += [_short(value) for value in (*row.readout, deviation, *row.activation)]
-        else:
-            cells.append(", ".join(row.classes))
-        table.add_row(*cells)
-    left = found.codes[_MOST_ROWS:]
-    if left:
-        share = sum(row.fraction for row in left)
-        table.add_row(f"{len(left)} more", str(sum(row.neurons for row in left)), f"{share:.1%}")
+        table.add_row(*_code_cells(row), escape(", ".join(row.classes)))
+    _add_the_rest(table, found.codes[_MOST_ROWS:])
     return table
 
 
-def _outputs(found: Report) -> Table:
+def _code_means(found: Report, title: str, outputs: Sequence[str], names: Sequence[str], caption: str) -> Table:
+    # The digits of a code stand in the order of the classes, which the columns name.
+    headers = (*(f"a({name})" for name in outputs), "sd", *(f"φ({name})" for name in names))
+    table = _table(title, "code", "neurons", "share", *headers)
+    table.caption, table.caption_justify = escape(caption) or None, "left"
+    for row in found.codes[:_MOST_ROWS]:
+        means = (*row.readout, max(row.readout_deviation), *row.activation)
+        table.add_row(*_code_cells(row), *(_short(value) for value in means))
+    _add_the_rest(table, found.codes[_MOST_ROWS:])
+    return table
+
+
+def _code_cells(row: CodeRow) -> tuple[str, str, str]:
+    return row.code, str(row.neurons), f"{row.fraction:.1%}"
+
+
+def _add_the_rest(table: Table, left: Sequence[CodeRow]) -> None:
+    if left:
+        share = sum(row.fraction for row in left)
+        table.add_row(f"{len(left)} more", str(sum(row.neurons for row in left)), f"{share:.1%}")
+
+
+def _fits(table: Table, console: Console) -> bool:
+    """Whether all columns have their full width; the title and the caption are folded."""
+    least, table.min_width = table.min_width, None
+    wanted = console.measure(table, options=console.options.update(width=10_000)).maximum
+    table.min_width = least
+    return wanted <= console.width
+
+
+def _outputs(found: Report, console: Console) -> Table:
     title = "Outputs: posterior mean (target), averaged over the class"
     names, classes = output_names(found.run.task), found.run.task.class_names
     if len(names) <= _MOST_OUTPUTS or names != classes:
         table = _table(title, "class", "inputs", *(f"output {name}" for name in names))
         for row in found.outputs:
             cells = [f"{f:z.3f} ({y:zg})" for f, y in zip(row.output, row.target, strict=True)]
-            table.add_row(row.name, str(row.inputs), *cells)
-        return table
+            table.add_row(escape(row.name), str(row.inputs), *cells)
+        if names != classes or _fits(table, console):
+            return table
     table = _table(title, "class", "inputs", "its own output", "mean of the others")
     for row in found.outputs:
         own = classes.index(row.name)
         others = [(f, y) for r, (f, y) in enumerate(zip(row.output, row.target, strict=True)) if r != own]
         f, y = (sum(values) / len(others) for values in zip(*others, strict=True))
         own_cell = f"{row.output[own]:z.3f} ({row.target[own]:zg})"
-        table.add_row(row.name, str(row.inputs), own_cell, f"{f:z.3f} ({y:zg})")
+        table.add_row(escape(row.name), str(row.inputs), own_cell, f"{f:z.3f} ({y:zg})")
     return table
 
 
@@ -127,25 +167,27 @@ def _test(found: Report) -> Table:
     table = _table(title, "output", "<(y - f)^2>", "bias^2", "variance")
     columns = (output_names(found.run.task), test.total, test.bias2, test.variance)
     for name, total, bias2, variance in zip(*columns, strict=True):
-        table.add_row(name, _g(total, 3), _g(bias2, 3), _g(variance, 2))
+        table.add_row(escape(name), _g(total, 3), _g(bias2, 3), _g(variance, 2))
     return table
 
 
 def _comparison(found: Report) -> Table:
-    table = _table("Theory and samples", "quantity", "theory", "samples", "error", "deviation")
+    table = _table("Theory and samples", "quantity", "theory", "samples", "MC error", "deviation")
     for row in found.comparison:
         error = "" if row.error is None else _g(row.error, 2)
-        table.add_row(row.quantity, f"{row.theory:z.4f}", f"{row.samples:z.4f}", error, f"{row.deviation:+z.4f}")
+        numbers = (f"{row.theory:z.4f}", f"{row.samples:z.4f}", error, f"{row.deviation:+z.4f}")
+        table.add_row(escape(row.quantity), *numbers)
     return table
 
 
 def _table(title: str, first: str, *numbers: str) -> Table:
     """An empty table: its first column for names, the others for numbers."""
     # A title that is longer than its table is wide would be folded.
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, min_width=min(len(title) + 1, 80))
-    table.add_column(first, no_wrap=True)
+    least = min(len(title) + 1, 80)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, min_width=least, collapse_padding=True)
+    table.add_column(escape(first), no_wrap=True)
     for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(escape(name), justify="right", no_wrap=True)
     return table
 
 
@@ -159,8 +201,3 @@ def _g(value: float, digits: int) -> str:
 
 def _f(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _escaped(text: str) -> str:
-    # "[0, 1]" of a kernel entry is not a style of Rich's.
-    return text.replace("[", r"\[")

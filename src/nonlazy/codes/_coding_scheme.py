@@ -75,15 +75,16 @@ class CodingScheme:
     def table(self) -> "Table":
         """The codes as a `rich.table.Table`: code, neurons, share, mean activation on each class; commonest codes only
         where there are more than twelve."""
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(title=self._headline())
         for name, right in (("code", False), ("neurons", True), ("share", True)):
             table.add_column(name, justify="right" if right else "left", no_wrap=True)
         for name in self.classes[:_ROWS]:
-            table.add_column(f"<phi>, {name}", justify="right", no_wrap=True)
+            table.add_column(escape(f"<phi>, {name}"), justify="right", no_wrap=True)
         for row in self._rows():
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         return table
 
     def __str__(self) -> str:

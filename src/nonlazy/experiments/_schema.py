@@ -36,6 +36,7 @@ Text = Annotated[str, Strict()]
 Flag = Annotated[bool, Strict()]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Strict(), Field(ge=1)]
 CountOrAll = Annotated[int | str, BeforeValidator(_count_or_all(1))]
 TestCount = Annotated[int | str, BeforeValidator(_count_or_all(0))]
@@ -145,7 +146,8 @@ class NetworkSection(Section):
 class PosteriorSection(Section):
     """`[posterior]`: the arguments of `nonlazy.Posterior`; a variance left out takes the paper's scaling."""
 
-    temperature: Annotated[Positive, Field(description="the rescaled temperature T; 1e-3 is a good start")]
+    # 0 is for gradient descent, which has no noise; `nonlazy.sample` refuses it elsewhere.
+    temperature: Annotated[NotNegative, Field(description="the rescaled temperature T; 1e-3 is a good start")]
     readout_variance: Positive | None = None
     weight_variance: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), Field(min_length=1)] = (1.0,)
 

@@ -3,6 +3,7 @@
 from nonlazy.figures._codes import CodeRow as CodeRow
 from nonlazy.figures._comparison import ComparisonRow as ComparisonRow
 from nonlazy.figures._experiment import (
+    EXPERIMENT as EXPERIMENT,
     RUN as RUN,
     results_folder as results_folder,
     sample_experiment as sample_experiment,

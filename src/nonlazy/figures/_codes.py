@@ -11,7 +11,7 @@ from nonlazy.codes import CodingScheme
 
 @dataclass(frozen=True)
 class CodeRow:
-    """The neurons of one code.
+    """The neurons of one code, in one draw of one chain.
 
     **Fields:**
 
@@ -19,9 +19,9 @@ class CodeRow:
       neurons that have none, "all" where the scheme has no codes at all.
     - `classes`: names of the classes that activate the neurons.
     - `neurons`, `fraction`: how many neurons, and their share of the layer.
-    - `readout`, `readout_deviation`: mean of the readout vectors over neurons and draws, and the standard deviation
-      over both, one number an output.
-    - `activation`: mean activation over neurons, draws and the inputs of a class, one number a class.
+    - `readout`, `readout_deviation`: mean of the readout vectors over these neurons, and their standard deviation, one
+      number an output.
+    - `activation`: mean activation over these neurons and the inputs of a class, one number a class.
     """
 
     code: str
@@ -36,7 +36,7 @@ class CodeRow:
 def code_rows(
     codes: Bool[np.ndarray, "n C"],
     neuron_codes: Int[np.ndarray, " N"],
-    readouts: Float[np.ndarray, "draws N m"],
+    readouts: Float[np.ndarray, "N m"],
     class_activations: Float[np.ndarray, "N C"],
     class_names: tuple[str, ...],
     kind: str,
@@ -44,8 +44,8 @@ def code_rows(
     """One row a code, the most frequent first, neurons without a code last.
 
     **Arguments:** `codes` and `neuron_codes` (index into `codes`, or -1) as a `nonlazy.codes.CodingScheme` has them;
-    `readouts` and `class_activations` of one chain, the latter averaged over draws and the inputs of each class;
-    `kind` of the coding scheme.
+    `readouts` and `class_activations` of the draw that the codes are of, the latter averaged over the inputs of each
+    class; `kind` of the coding scheme.
     """
     counts = [int((neuron_codes == index).sum()) for index in range(len(codes))]
     order = sorted((i for i in range(len(codes)) if counts[i]), key=lambda i: (-counts[i], *(~codes[i]).tolist()))
@@ -72,7 +72,7 @@ def _row(
     code: str,
     classes: tuple[str, ...],
     chosen: Bool[np.ndarray, " N"],
-    readouts: Float[np.ndarray, "draws N m"],
+    readouts: Float[np.ndarray, "N m"],
     class_activations: Float[np.ndarray, "N C"],
 ) -> CodeRow:
     return CodeRow(
@@ -80,8 +80,8 @@ def _row(
         classes=classes,
         neurons=int(chosen.sum()),
         fraction=float(chosen.mean()),
-        readout=_floats(readouts[:, chosen].mean(axis=(0, 1))),
-        readout_deviation=_floats(readouts[:, chosen].std(axis=(0, 1))),
+        readout=_floats(readouts[chosen].mean(axis=0)),
+        readout_deviation=_floats(readouts[chosen].std(axis=0)),
         activation=_floats(class_activations[chosen].mean(axis=0)),
     )
 

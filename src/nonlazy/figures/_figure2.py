@@ -59,7 +59,7 @@ def figure2(
         experiment = experiment.changed({"sampling": sampling})
     name = figure2_name(activation, quick)
     folder = results_folder(name, out)
-    run = sample_experiment(experiment, folder, resume=resume, overwrite=overwrite, progress=progress)
+    run = sample_experiment(experiment, folder, name=name, resume=resume, overwrite=overwrite, progress=progress)
     found = report(run, experiment.about.title)
     write(found, folder, name)
     return found

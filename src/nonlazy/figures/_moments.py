@@ -17,16 +17,3 @@ def outputs(
         means.append(values.mean(axis=0))
         variances.append(values.var(axis=0))
     return np.stack(means), np.stack(variances)
-
-
-def class_activations(run: Run) -> Float[np.ndarray, "neuron class"]:
-    """Feature activations of chain 0 averaged over the inputs of each class and over draws.
-
-    Of an interrupted run, over those draws alone that were kept in full.
-    """
-    if run.complete:
-        return run.class_activations()[0]
-    labels = run.task.labels
-    kept = [np.asarray(run.activations(draw=draw), dtype=np.float64) for draw in run.kept_draws]
-    phi = np.mean(kept, axis=0)
-    return np.stack([phi[:, labels == index].mean(axis=1) for index in range(run.task.classes)], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nonlazy.codes import CodingScheme, detect
-from nonlazy.errors import StoreError
+from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.figures import _moments
 from nonlazy.figures._codes import CodeRow, code_rows, neurons_by_chain
 from nonlazy.figures._comparison import ComparisonRow, comparison
@@ -32,7 +32,7 @@ class Report:
     - `run`: the `nonlazy.sampling.Run`.
     - `scheme`: the coding scheme of the feature layer in the last draw of chain 0 (of an interrupted run, in the last
       draw kept in full); None where there is no such draw yet.
-    - `codes`: one `CodeRow` a code, over the draws of chain 0.
+    - `codes`: one `CodeRow` a code, in the same draw of chain 0: neurons may change their code from draw to draw.
     - `neurons_by_chain`: for each code, as "1-1-0", how many neurons have it in each chain. Sigmoidal networks freeze
       these numbers as a chain starts, so that chains differ in them however long they run.
     - `outputs`: one `OutputRow` a class, posterior means over all chains.
@@ -41,6 +41,8 @@ class Report:
     - `test`: errors on the test set, None without one.
     - `comparison`: theory against samples, for linear networks; empty elsewhere and for interrupted runs.
     - `prediction`: that theory, or None.
+    - `no_prediction`: why the theory of linear networks does not cover this one; empty where it does, and for other
+      networks.
     - `diagnostics`: of the chains.
     """
 
@@ -54,6 +56,7 @@ class Report:
     test: TestError | None
     comparison: tuple[ComparisonRow, ...]
     prediction: LinearPrediction | None
+    no_prediction: str
     diagnostics: Diagnostics
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,13 +71,20 @@ class Report:
                 "complete": self.run.complete,
                 "scheme": None
                 if scheme is None
-                else {"kind": scheme.kind, "confidence": scheme.confidence, "rule": scheme.rule},
+                else {
+                    "chain": 0,
+                    "draw": self.run.kept_draws[-1],
+                    "kind": scheme.kind,
+                    "confidence": scheme.confidence,
+                    "rule": scheme.rule,
+                },
                 "codes": [asdict(row) for row in self.codes],
                 "neurons_by_chain": self.neurons_by_chain,
                 "outputs": [asdict(row) for row in self.outputs],
                 "dual_field": self.dual_field,
                 "test": None if self.test is None else {**asdict(self.test), "total": self.test.total},
                 "comparison": [{**asdict(row), "deviation": row.deviation} for row in self.comparison],
+                "no_prediction": self.no_prediction,
                 "diagnostics": {
                     "converged": diagnostics.converged,
                     "warnings": diagnostics.warnings,
@@ -103,14 +113,14 @@ def report(run: Run, title: str) -> Report:
         codes = code_rows(
             schemes[0].codes,
             schemes[0].neuron_codes,
-            run.readouts()[0],
-            _moments.class_activations(run),
+            np.asarray(run.readouts()[0, run.kept_draws[-1]], dtype=np.float64),
+            schemes[0].class_means,
             task.class_names,
             schemes[0].kind,
         )
     # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel.
     linear = posterior.network.phi.kind == "linear" and posterior.network.readout == "non-lazy" and run.complete
-    prediction = solve(posterior) if linear else None
+    prediction, no_prediction = _predict(posterior) if linear else (None, "")
     return Report(
         title=title,
         run=run,
@@ -124,6 +134,7 @@ def report(run: Run, title: str) -> Report:
         test=_test(run),
         comparison=comparison(run, prediction) if prediction is not None else (),
         prediction=prediction,
+        no_prediction=no_prediction,
         diagnostics=run.diagnostics(),
     )
 
@@ -188,6 +199,14 @@ def _footnote(run: Run) -> str:
         f"N = {network.width}. T = {posterior.temperature:g}, prior variances {posterior.sigma_a2:.3g} (readouts), "
         f"{', '.join(f'{v:.3g}' for v in posterior.sigma2)} (weights). Draw {run.kept_draws[-1] + 1} of chain 0"
     )
+
+
+def _predict(posterior: Posterior) -> tuple[LinearPrediction | None, str]:
+    """The theory of a linear network, or None and why the theory does not cover this one."""
+    try:
+        return solve(posterior), ""
+    except InvalidInput as error:
+        return None, str(error)
 
 
 def _schemes(run: Run) -> tuple[CodingScheme, ...]:

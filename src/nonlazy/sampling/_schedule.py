@@ -109,20 +109,19 @@ def warmup_phases(
             jump_every=moves.every if isinstance(moves, Jumps) else 0,
         )
         quench = replace(base, name="quench", step_size=sampler.step_size, recovery=4.0, jump_every=0)
-        adaptation = replace(base, adapt=0.05, average=True)
         if isinstance(moves, Jumps):
             first, rest = _split(warmup, _JUMP_QUENCH)
             middle, last = _split(rest, _JUMP_LEARNING)
             learning = replace(base, name="learning codes", iterations=middle, learn_codes=True)
-            phases = [replace(quench, iterations=first), learning, replace(adaptation, iterations=last)]
+            phases = [replace(quench, iterations=first), learning, *_adaptation(base, last)]
         elif isinstance(moves, Rotations) and posterior.network.phi.kind == "rectified":
             # Outliers merge by rotations while short trajectories relax the bulk; adaptation comes after.
             first, last = _split(warmup, 0.55)
             quench = replace(quench, trajectory_length=0.5, rotations=moves.quench_attempts)
-            phases = [replace(quench, iterations=first), replace(adaptation, iterations=last)]
+            phases = [replace(quench, iterations=first), *_adaptation(base, last)]
         else:
             first, last = _split(warmup, 2 / 3)
-            phases = [replace(quench, iterations=first), replace(adaptation, iterations=last)]
+            phases = [replace(quench, iterations=first), *_adaptation(base, last)]
     if isinstance(start, Annealed):
         T0 = start.temperature
         if T0 <= T:
@@ -137,6 +136,12 @@ def warmup_phases(
         stages = [stages[0], *(replace(stage, step_size=None) for stage in stages[1:])]
         phases = [*stages, *(replace(phase, step_size=None) for phase in phases)]
     return tuple(phase for phase in phases if phase.iterations > 0)
+
+
+def _adaptation(base: Phase, iterations: int) -> tuple[Phase, Phase]:
+    """Adaptation from the quench's large steps to those of the target, and then their average."""
+    first, last = _split(iterations, 0.5)
+    return replace(base, iterations=first), replace(base, name="averaging", iterations=last, adapt=0.05, average=True)
 
 
 def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Moves | None, iterations: int) -> Phase:
@@ -167,9 +172,10 @@ def with_y_minus(posterior: Posterior, y_minus: float) -> Float[np.ndarray, "P m
             "y- continuation needs one-hot targets: one output a class, y+ for the own class and y- for the others; "
             f"this task has {task.m} output(s), {task.classes} classes and {np.unique(task.Y).size} different targets"
         )
-    y_plus = task.Y[own][0]
-    if y_minus == y_plus:
-        raise InvalidInput(f"y- continuation: y- = {y_minus} must differ from y+ = {y_plus}")
+    y_plus, present = float(task.Y[own][0]), float(task.Y[~own][0])
+    if not (y_plus - y_minus) * (y_plus - present) > 0:
+        side = "below" if present < y_plus else "above"
+        raise InvalidInput(f"y- continuation: y- = {y_minus} must stay {side} y+ = {y_plus:g}")
     return np.where(own, task.Y, y_minus)
 
 

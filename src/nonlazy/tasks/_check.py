@@ -45,7 +45,9 @@ def chosen_classes(classes: Sequence[int | str], names: Sequence[str], what: str
         elif isinstance(chosen, int | np.integer) and not isinstance(chosen, bool) and 0 <= chosen < len(names):
             positions.append(int(chosen))
         else:
-            raise InvalidInput(f"{what} has no class {chosen!r}: its classes are 0 .. {len(names) - 1}, {_list(names)}")
+            numbers = [str(position) for position in range(len(names))]
+            named = "" if list(names) == numbers else f", or by name {_list(names)}"
+            raise InvalidInput(f"{what} has no class {chosen!r}: its classes are 0 .. {len(names) - 1}{named}")
     if not positions:
         raise InvalidInput(f"classes is empty: name at least one of {what}'s classes, {_list(names)}")
     twice = [name for c, name in enumerate(names) if positions.count(c) > 1]
