@@ -247,6 +247,9 @@ def test_processes_draw_bit_for_bit_what_one_process_draws_with_an_activation_of
 
 def failing(how):
     def function(z):
+        # The request itself evaluates it at a few NumPy numbers; the process of the chain traces it.
+        if isinstance(z, np.ndarray):
+            return z
         if how == "raise":
             raise ZeroDivisionError("an activation that fails")
         os.kill(os.getpid(), signal.SIGKILL)
