@@ -19,7 +19,7 @@ How a trained network represents its task.
 nonlazy samples the weights of a trained network from their Bayesian posterior, finds the codes of its neurons, and
 compares both with theory.
 
-Start with [bold]nonlazy figure 2[/bold]: about two minutes, then a table of codes, a picture and the samples in the
+Start with [bold]nonlazy figure 2[/bold]: about a minute, then a table of codes, a picture and the samples in the
 folder nonlazy-figure-2-sigmoid. [bold]nonlazy COMMAND --help[/bold] explains a command, with examples.
 
 Exit status: 0, all went well; 1, results were written, but the chains did not converge or sampling stopped early;

@@ -118,9 +118,11 @@ def report(run: Run, title: str) -> Report:
             task.class_names,
             schemes[0].kind,
         )
-    # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel.
-    linear = posterior.network.phi.kind == "linear" and posterior.network.readout == "non-lazy" and run.complete
-    prediction, no_prediction = _predict(posterior) if linear else (None, "")
+    # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel. Without noise
+    # there is no posterior to compare with.
+    network = posterior.network
+    comparable = network.phi.kind == "linear" and network.readout == "non-lazy" and posterior.temperature > 0
+    prediction, no_prediction = _predict(posterior) if comparable and run.complete else (None, "")
     return Report(
         title=title,
         run=run,
