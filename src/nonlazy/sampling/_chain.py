@@ -18,6 +18,7 @@ from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
 from nonlazy.sampling._samplers import HMC, GradientDescent
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling._starts import initial
+from nonlazy.sampling._state_arrays import state_arrays, state_of
 from nonlazy.sampling.kernels import _jump
 from nonlazy.sampling.kernels._potential import Position
 from nonlazy.sampling.store._chain_writer import ChainWriter
@@ -75,7 +76,7 @@ class _Loop:
         self.iteration, self.draws, self.kernel_count = (
             progress[name] for name in ("iteration", "draws", "kernel_count")
         )
-        self.state = _unflatten(arrays, self.job.posterior.network.depth)
+        self.state = state_of(arrays, self.job.posterior.network.depth)
         self.class_activation = list(arrays["class_activation_sum"])
         self.kernel_sum = list(arrays["kernel_sum"])
         if "table_count" in arrays:
@@ -339,7 +340,7 @@ class _Loop:
         # between, the chains go on from one common iteration.
         for writer in self.writers[1:]:
             writer.checkpoint({}, progress)
-        arrays = _flatten(jax.device_get(self.state)) | {
+        arrays = state_arrays(jax.device_get(self.state)) | {
             "class_activation_sum": np.stack(self.class_activation),
             "kernel_sum": np.stack(self.kernel_sum),
         }
@@ -392,20 +393,3 @@ def _write(writer: ChainWriter, group: str, done: int, rows: list[dict[str, Any]
     if rows and rows[0]:
         stacked = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
         writer.write(group, done - len(rows), stacked)
-
-
-def _flatten(state: _engine.State) -> dict[str, np.ndarray]:
-    arrays = {"first": state.position.first, "readout": state.position.readout}
-    arrays |= {f"hidden_{layer}": matrix for layer, matrix in enumerate(state.position.hidden)}
-    arrays |= {name: getattr(state, name) for name in ("log_step", "log_step_sum", "log_step_count")}
-    return {name: np.asarray(value) for name, value in arrays.items()}
-
-
-def _unflatten(arrays: dict[str, np.ndarray], depth: int) -> _engine.State:
-    get = {
-        name: jnp.asarray(value)
-        for name, value in arrays.items()
-        if not name.endswith("_sum") or name == "log_step_sum"
-    }
-    position = Position(get["first"], tuple(get[f"hidden_{layer}"] for layer in range(depth - 1)), get["readout"])
-    return _engine.State(position, get["log_step"], get["log_step_sum"], get["log_step_count"])
