@@ -19,3 +19,7 @@ class StoreError(NonlazyError, OSError):
 
 class SamplingError(NonlazyError, RuntimeError):
     """Sampling that had to stop; what was drawn before is intact."""
+
+
+class TheoryError(NonlazyError, RuntimeError):
+    """Equations of the theory whose solution was not found to the accuracy that is promised."""

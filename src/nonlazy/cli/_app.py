@@ -11,6 +11,7 @@ from nonlazy.cli._experiments import experiments
 from nonlazy.cli._figure import figure
 from nonlazy.cli._run import run
 from nonlazy.cli._show import show
+from nonlazy.cli._theory import theory
 
 
 HELP = """
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (figure, run, show, codes, experiments):
+for command in (figure, run, theory, show, codes, experiments):
     app.command(help=_help(command.__doc__ or ""), no_args_is_help=command not in (figure, experiments))(command)
 
 

@@ -24,3 +24,7 @@ from nonlazy.figures._report import (
     report as report,
     write as write,
 )
+from nonlazy.figures._theory import (
+    solve_experiment as solve_experiment,
+    write_prediction as write_prediction,
+)

@@ -1,4 +1,4 @@
-"""Theory against samples, number by number, for the linear network."""
+"""Theory against samples, number by number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from nonlazy.figures import _moments
 from nonlazy.figures._outputs import output_names
 from nonlazy.sampling import Run
-from nonlazy.theory import LinearPrediction
+from nonlazy.tasks import Task
+from nonlazy.theory import Codes, Prediction
+
+
+# A neuron whose |a|^2 / N is above this is an outlier of a rectified layer: the bulk's is of order 1 / N.
+_OUTLIER = 0.04
 
 
 @dataclass(frozen=True)
@@ -26,23 +32,27 @@ class ComparisonRow:
         return self.samples - self.theory
 
 
-def comparison(run: Run, prediction: LinearPrediction) -> tuple[ComparisonRow, ...]:
-    """Rows for the readout covariance U = <a a^T>, and the feature kernel averaged over the pairs of two classes.
+def comparison(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
+    """Rows for what the theory says of the readouts, of the feature kernel, and of the errors on test inputs.
 
-    The kernel's blocks leave an input's pair with itself out: K_0 adds to it alone.
+    Readouts: U = <a a^T> of a linear network; share and mean readout of each code of a sigmoidal one; a a^T / N of
+    the outliers of a rectified one, added up over the neurons that share a direction. Kernel: means over the pairs of
+    two classes, an input's pair with itself left out.
     """
-    covariance = np.asarray(prediction.readout_covariance)
-    rows = list(_covariance_rows(run.readouts(), covariance, output_names(run.task)))
-    labels, names = run.task.labels, run.task.class_names
-    sampled = class_blocks(run.kernel(), labels, len(names))
-    predicted = class_blocks(np.asarray(prediction.kernel(run.task.X)), labels, len(names))
-    for first in range(len(names)):
-        for second in range(first, len(names)):
-            if np.isfinite(sampled[first, second]):
-                quantity = f"K, classes {names[first]} and {names[second]}"
-                rows.append(
-                    ComparisonRow(quantity, float(predicted[first, second]), float(sampled[first, second]), None)
-                )
+    names = output_names(run.task)
+    rows: list[ComparisonRow] = []
+    covariance = getattr(prediction, "readout_covariance", None)
+    codes = getattr(prediction, "codes", None)
+    outliers = getattr(prediction, "outliers", None)
+    if covariance is not None:
+        rows += _covariance_rows(run.readouts(), np.asarray(covariance), names)
+    elif codes is not None:
+        rows += _code_rows(run.readouts(), codes, names)
+    elif outliers is not None:
+        rows += _outlier_rows(run.readouts(), np.asarray(outliers.readout), names)
+    rows += _kernel_rows(run.task, run.kernel(), np.asarray(prediction.kernel(run.task.X)))
+    if run.task.X_test is not None:
+        rows += _error_rows(run, prediction, names)
     return tuple(rows)
 
 
@@ -57,24 +67,84 @@ def class_blocks(
     return np.divide(sums, pairs, out=np.full_like(sums, np.nan), where=pairs > 0)
 
 
+def _kernel_rows(
+    task: Task, sampled: Float[np.ndarray, "P P"], predicted: Float[np.ndarray, "P P"]
+) -> Iterator[ComparisonRow]:
+    names = task.class_names
+    samples, theory = (class_blocks(kernel, task.labels, len(names)) for kernel in (sampled, predicted))
+    for first in range(len(names)):
+        for second in range(first, len(names)):
+            if np.isfinite(samples[first, second]):
+                quantity = f"K, classes {names[first]} and {names[second]}"
+                yield ComparisonRow(quantity, float(theory[first, second]), float(samples[first, second]), None)
+
+
 def _covariance_rows(
     readouts: Float[np.ndarray, "chains draws N m"], covariance: Float[np.ndarray, "m m"], names: tuple[str, ...]
 ) -> Iterator[ComparisonRow]:
     second_moments = np.einsum("cdir,cdis->cdrs", readouts, readouts) / readouts.shape[2]
     for first in range(len(covariance)):
         for second in range(first, len(covariance)):
-            draws = second_moments[:, :, first, second]
-            yield ComparisonRow(
-                f"U[{names[first]}, {names[second]}]",
-                float(covariance[first, second]),
-                float(draws.mean()),
-                _standard_error(draws),
-            )
+            name = f"U[{names[first]}, {names[second]}]"
+            yield _row(name, float(covariance[first, second]), second_moments[:, :, first, second])
+
+
+def _code_rows(
+    readouts: Float[np.ndarray, "chains draws N m"], codes: Codes, names: tuple[str, ...]
+) -> Iterator[ComparisonRow]:
+    """Each neuron counts, in each draw, for the code whose mean readout is nearest to its own."""
+    distances = np.stack([((readouts - centre) ** 2).sum(axis=-1) for centre in codes.readout])
+    member = (distances.argmin(axis=0)[None] == np.arange(len(codes))[:, None, None, None]).astype(np.float64)
+    share = member.mean(axis=3)
+    for index, name in enumerate(codes.names):
+        yield _row(f"share of {name}", float(codes.fraction[index]), share[index])
+    for index, name in enumerate(codes.names):
+        counts = member[index].sum(axis=2)
+        if (counts == 0).any():
+            continue
+        means = np.einsum("cdi,cdir->cdr", member[index], readouts) / counts[:, :, None]
+        for r, output in enumerate(names):
+            yield _row(f"a({output}) of {name}", float(codes.readout[index, r]), means[:, :, r])
+
+
+def _outlier_rows(
+    readouts: Float[np.ndarray, "chains draws N m"], outliers: Float[np.ndarray, "n m"], names: tuple[str, ...]
+) -> Iterator[ComparisonRow]:
+    """Outlier neurons in their rank-one parts: several neurons in one direction count as one outlier."""
+    N = readouts.shape[2]
+    norms = (readouts**2).sum(axis=-1)
+    large = (norms > _OUTLIER * N).astype(np.float64)
+    yield _row("outliers", float(len(outliers)), large.sum(axis=2))
+    if not len(outliers):
+        return
+    directions = outliers / np.linalg.norm(outliers, axis=1, keepdims=True)
+    cosines = readouts @ directions.T / np.sqrt(np.maximum(norms, np.finfo(np.float64).tiny))[..., None]
+    nearest = cosines.argmax(axis=-1)
+    for index, outlier in enumerate(outliers):
+        member = large * (nearest == index)
+        strength = (member * norms).sum(axis=2) / N
+        output = names[int(np.abs(outlier).argmax())]
+        yield _row(f"|a|^2/N, outlier {index + 1} ({output})", float(outlier @ outlier), strength)
+
+
+def _error_rows(run: Run, prediction: Prediction, names: tuple[str, ...]) -> Iterator[ComparisonRow]:
+    error = prediction.generalization_error()
+    means, variances = _moments.outputs(run, test=True)
+    assert run.task.Y_test is not None
+    samples = ((run.task.Y_test - means) ** 2 + variances).mean(axis=1)
+    for r, name in enumerate(names):
+        yield ComparisonRow(f"test error, output {name}", float(error.total[r]), float(samples[:, r].mean()), None)
+
+
+def _row(quantity: str, theory: float, draws: Float[np.ndarray, "chains draws"]) -> ComparisonRow:
+    return ComparisonRow(quantity, theory, float(draws.mean()), _standard_error(draws))
 
 
 def _standard_error(draws: Float[np.ndarray, "chains draws"]) -> float | None:
     if draws.shape[1] < 4:
         return None
+    if np.ptp(draws) == 0:
+        return 0.0
     from arviz_stats.base.array import array_stats
 
     return np.asarray(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")).item()

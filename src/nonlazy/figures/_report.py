@@ -11,15 +11,16 @@ import numpy as np
 from jaxtyping import Float
 
 from nonlazy.codes import CodingScheme, detect
-from nonlazy.errors import InvalidInput, StoreError
+from nonlazy.errors import InvalidInput, StoreError, TheoryError
 from nonlazy.figures import _moments
 from nonlazy.figures._codes import CodeRow, code_rows, neurons_by_chain
 from nonlazy.figures._comparison import ComparisonRow, comparison
 from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_names, output_rows
+from nonlazy.figures._plain import plain
 from nonlazy.network import Weights
 from nonlazy.posterior import Posterior
 from nonlazy.sampling import Diagnostics, Run
-from nonlazy.theory import LinearPrediction, solve
+from nonlazy.theory import Prediction, solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +40,9 @@ class Report:
     - `dual_field`: rms of (y - <f>)/T over training inputs and outputs, by chain: of order 5 to 10 where a chain has
       reached the temperature's own loss, far above where it is stuck.
     - `test`: errors on the test set, None without one.
-    - `comparison`: theory against samples, for linear networks; empty elsewhere and for interrupted runs.
+    - `comparison`: theory against samples; empty where there is no theory, and for interrupted runs.
     - `prediction`: that theory, or None.
-    - `no_prediction`: why the theory of linear networks does not cover this one; empty where it does, and for other
-      networks.
+    - `no_prediction`: why there is no theory beside the samples; empty where there is one.
     - `diagnostics`: of the chains.
     """
 
@@ -55,14 +55,14 @@ class Report:
     dual_field: tuple[float, ...]
     test: TestError | None
     comparison: tuple[ComparisonRow, ...]
-    prediction: LinearPrediction | None
+    prediction: Prediction | None
     no_prediction: str
     diagnostics: Diagnostics
 
     def to_dict(self) -> dict[str, Any]:
         """The report's numbers as plain values that fit in JSON; numbers that are not defined are None."""
         scheme, diagnostics = self.scheme, self.diagnostics
-        return _plain(
+        return plain(
             {
                 "title": self.title,
                 "posterior": str(self.run.posterior),
@@ -118,11 +118,7 @@ def report(run: Run, title: str) -> Report:
             task.class_names,
             schemes[0].kind,
         )
-    # Theory and samples are compared over all draws: an interrupted run has not written its mean kernel. Without noise
-    # there is no posterior to compare with.
-    network = posterior.network
-    comparable = network.phi.kind == "linear" and network.readout == "non-lazy" and posterior.temperature > 0
-    prediction, no_prediction = _predict(posterior) if comparable and run.complete else (None, "")
+    prediction, no_prediction = _predict(run)
     return Report(
         title=title,
         run=run,
@@ -203,11 +199,16 @@ def _footnote(run: Run) -> str:
     )
 
 
-def _predict(posterior: Posterior) -> tuple[LinearPrediction | None, str]:
-    """The theory of a linear network, or None and why the theory does not cover this one."""
+def _predict(run: Run) -> tuple[Prediction | None, str]:
+    """The theory of the posterior that was sampled, or None and why there is none."""
+    if not run.complete:
+        # The mean kernel is written at the end.
+        return None, "the run is not complete"
+    if run.posterior.temperature == 0:
+        return None, "noiseless descent has no posterior"
     try:
-        return solve(posterior), ""
-    except InvalidInput as error:
+        return solve(run.posterior), ""
+    except (InvalidInput, TheoryError) as error:
         return None, str(error)
 
 
@@ -249,18 +250,3 @@ def _untrained(posterior: Posterior) -> Float[np.ndarray, "N P"]:
 
 def _rule(activation: str) -> str | None:
     return activation if activation in ("sigmoid", "relu", "linear") else None
-
-
-def _plain(value: Any) -> Any:
-    """`value` with arrays and tuples as lists, and numbers that JSON does not know as None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -4,6 +4,7 @@ from nonlazy.plots._compare import compare as compare
 from nonlazy.plots._kernel import kernel as kernel
 from nonlazy.plots._layer import layer as layer
 from nonlazy.plots._outputs import outputs_against_targets as outputs_against_targets
+from nonlazy.plots._prediction import prediction as prediction
 from nonlazy.plots._raster import activation_raster as activation_raster
 from nonlazy.plots._readouts import (
     readout_map as readout_map,

@@ -1,15 +1,20 @@
 """What every theory answers: the `Prediction` protocol, and the records its methods return."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
 
 
+if TYPE_CHECKING:
+    import xarray
+
+Ensemble = Literal["equilibrium", "quenched"]
 Grouping = Literal["output", "input_class"]
 
 
@@ -42,11 +47,15 @@ class GeneralizationError:
 
 @runtime_checkable
 class Prediction(Protocol):
-    """What the theory says of a posterior. Further attributes depend on the kind of network.
+    """What the theory says of a posterior.
+
+    Further attributes depend on the coding scheme: `codes` (redundant), `outliers` and `bulk` (sparse),
+    `readout_covariance` (analog).
 
     **Attributes:**
 
     - `posterior`: what was solved.
+    - `ensemble`: `"equilibrium"`, or `"quenched"` where the fractions of the codes were given.
     - `free_energy`: -log of the evidence, per neuron and training input, up to a constant that each theory states.
     - `residual`: by how much the solution misses the equations; 0 is exact.
     - `gap`: upper bound on how far the free energy lies above its optimum, per neuron.
@@ -55,6 +64,9 @@ class Prediction(Protocol):
 
     @property
     def posterior(self) -> Posterior: ...
+
+    @property
+    def ensemble(self) -> Ensemble: ...
 
     @property
     def free_energy(self) -> float: ...
@@ -73,6 +85,10 @@ class Prediction(Protocol):
 
     def predict(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs m"]:
         """Posterior mean of the outputs, `(inputs, m)`."""
+        ...
+
+    def predictor_variance(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs m"]:
+        """Posterior variance of the outputs, `(inputs, m)`; 0 where the theory is that of infinite width."""
         ...
 
     def kernel(
@@ -98,18 +114,38 @@ class Prediction(Protocol):
         """Readout vectors of `n` independent neurons, `(n, m)`."""
         ...
 
+    def preactivation_density(
+        self, grid: Float[np.ndarray, " points"], code: int | None, label: int, layer: int = -1
+    ) -> Float[np.ndarray, " points"]:
+        """Density, on `grid`, of a neuron's preactivation on a training input of class `label`.
+
+        `code` is the neuron's code, an index into the theory's codes; None averages over all neurons.
+        """
+        ...
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The numbers of the prediction as a labelled `xarray.Dataset`."""
+        ...
+
 
 def error_on_test_inputs(
-    task: Task,
-    mean: Float[np.ndarray, "P_test m"],
-    variance: Float[np.ndarray, "P_test m"],
-    by: Grouping,
+    prediction: Prediction, task: Task | None = None, by: Grouping = "output"
 ) -> GeneralizationError:
-    """Group squared bias and variance of a predictor on the test inputs of `task`.
+    """The `generalization_error` of a prediction: its mean predictor's squared error, and its variance, on a test set.
 
     By output: means over all test inputs. By input class: sums over outputs, means over the inputs of the class.
+
+    **Raises:** `nonlazy.errors.InvalidInput` without a test set, or where the task has another number of outputs.
     """
-    assert task.Y_test is not None and task.labels_test is not None
+    learned = prediction.posterior.task
+    task = learned if task is None else task
+    if by not in ("output", "input_class"):
+        raise InvalidInput(f"by is {by!r}: choose 'output' or 'input_class'")
+    if task.X_test is None or task.Y_test is None or task.labels_test is None:
+        raise InvalidInput(f"task {task.name!r} has no test set: give one with X_test, Y_test and labels_test")
+    if task.m != learned.m:
+        raise InvalidInput(f"task {task.name!r} has m = {task.m} outputs; {learned.m} were learned")
+    mean, variance = prediction.predict(task.X_test), prediction.predictor_variance(task.X_test)
     bias2 = (task.Y_test - mean) ** 2
     if by == "output":
         groups = task.class_names if len(task.class_names) == task.m else tuple(str(r) for r in range(task.m))

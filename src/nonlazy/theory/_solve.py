@@ -1,37 +1,16 @@
-"""`solve`: from a posterior to the theory that holds for its activation function."""
+"""`solve`: from a posterior to the theory that holds for its network and task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import overload
 
 from nonlazy.errors import InvalidInput
 from nonlazy.network import Network
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
-from nonlazy.theory._linear import solve_linear
-from nonlazy.theory._linear_prediction import LinearPrediction
+from nonlazy.theory._prediction import Prediction
 
 
 Fractions = Mapping[tuple[int, ...], float]
-Solver = Callable[[Posterior, bool, Fractions | None], LinearPrediction]
-
-# By kind of activation function: a further theory enters here.
-SOLVERS: dict[str, Solver] = {"linear": solve_linear}
-
-
-@overload
-def solve(network: Posterior, *, finite_size: bool = True, fractions: Fractions | None = None) -> LinearPrediction: ...
-
-
-@overload
-def solve(
-    network: Network,
-    task: Task,
-    temperature: float = 0.0,
-    readout_variance: float | None = None,
-    weight_variance: float | Sequence[float] = 1.0,
-    finite_size: bool = True,
-    fractions: Fractions | None = None,
-) -> LinearPrediction: ...
+Solver = Callable[[Posterior, bool, Fractions | None], Prediction]
 
 
 def solve(
@@ -42,10 +21,10 @@ def solve(
     weight_variance: float | Sequence[float] | None = None,
     finite_size: bool = True,
     fractions: Fractions | None = None,
-) -> LinearPrediction:
+) -> Prediction:
     """The theory's answer for a network and a task: `solve(posterior)` or `solve(network, task, temperature=...)`.
 
-    This version covers linear networks of any depth, on any task, at any temperature (docs/theory/linear.md).
+    Linear networks are covered at any depth, on any task, at any temperature (docs/theory/linear.md).
 
     **Arguments:**
 
@@ -53,23 +32,32 @@ def solve(
     - `task`, `temperature` (default 0), `readout_variance` (default: the paper's scaling), `weight_variance`
       (default 1): as in `nonlazy.Posterior`, where `network` is a `Network`.
     - `finite_size`: the network's own N, P and T. False: the limit of large N and P (the paper's formulas; T = 0 for
-      the non-lazy readout).
-    - `fractions`: shares of neurons to hold fixed by code; linear networks have no codes.
+      the non-lazy linear network).
+    - `fractions`: shares of neurons to hold fixed by code, as a mapping such as `{(1, 1, 0): 0.6, (1, 0, 1): 0.4}` that
+      sums to 1: the quenched theory, for chains whose neurons keep their codes. None: equilibrium.
 
-    **Returns:** a `nonlazy.theory.Prediction`; for linear networks a `nonlazy.theory.LinearPrediction`.
+    **Returns:** a `nonlazy.theory.Prediction`.
 
-    **Raises:** `nonlazy.errors.InvalidInput`, also where this version has no theory of the activation function.
+    **Raises:** `nonlazy.errors.InvalidInput`, also where there is no theory of this network.
 
     Source: van Meegen & Sompolinsky (2025), "Results" and "Methods".
     """
     posterior = _posterior(network, task, temperature, readout_variance, weight_variance)
-    phi = posterior.network.phi
-    if phi.kind not in SOLVERS:
-        raise InvalidInput(
-            f"activation {phi.name!r} is {phi.kind}: the theory of this version covers linear networks only "
-            "(activation='linear'); sample this network instead, with nonlazy.sample"
-        )
-    return SOLVERS[phi.kind](posterior, finite_size, fractions)
+    return _solver(posterior)(posterior, finite_size, fractions)
+
+
+def _solver(posterior: Posterior) -> Solver:
+    """The solver of a network, imported on first use."""
+    network = posterior.network
+    phi = network.phi
+    if phi.kind == "linear":
+        from nonlazy.theory.linear import solve_linear
+
+        return solve_linear
+    raise InvalidInput(
+        f"activation {phi.name!r} is {phi.kind}: the theory of this version covers linear networks only "
+        "(activation='linear'); sample this network instead, with nonlazy.sample"
+    )
 
 
 def _posterior(network, task, temperature, readout_variance, weight_variance) -> Posterior:

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Float
 
-from nonlazy.theory._linear_energy import LinearEnergy
+from nonlazy.theory.linear._energy import LinearEnergy
 
 
 def lower_bound(energy: LinearEnergy, basis: Float[np.ndarray, "m m"], ratios: Float[np.ndarray, " m"]) -> float:

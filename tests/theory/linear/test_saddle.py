@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nonlazy.theory._linear_energy import LinearEnergy
-from nonlazy.theory._linear_saddle import noiseless_saddle, noisy_saddle
+from nonlazy.theory.linear._energy import LinearEnergy
+from nonlazy.theory.linear._saddle import noiseless_saddle, noisy_saddle
 
 
 def problem(depth=2, temperature=0.03, P=12, m=3, width=20, seed=0):

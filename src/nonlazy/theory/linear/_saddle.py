@@ -10,8 +10,8 @@ import scipy.optimize
 from jaxtyping import Float
 
 from nonlazy.errors import NonlazyError
-from nonlazy.theory._linear_bound import lower_bound
-from nonlazy.theory._linear_energy import LinearEnergy
+from nonlazy.theory.linear._bound import lower_bound
+from nonlazy.theory.linear._energy import LinearEnergy
 
 
 # F - min F below this, per neuron and relative to |F| + 1, counts as proof that the minimum is the global one.

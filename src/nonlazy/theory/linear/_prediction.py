@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -10,8 +10,21 @@ from jaxtyping import Float
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
-from nonlazy.theory._input_modes import InputModes
-from nonlazy.theory._prediction import GeneralizationError, Grouping, error_on_test_inputs
+from nonlazy.theory._checks import (
+    checked_count,
+    checked_direction,
+    checked_inputs,
+    checked_label,
+    checked_layer,
+    checked_vector,
+)
+from nonlazy.theory._dataset import labelled_dataset
+from nonlazy.theory._prediction import Ensemble, GeneralizationError, Grouping, error_on_test_inputs
+from nonlazy.theory.linear._input_modes import InputModes
+
+
+if TYPE_CHECKING:
+    import xarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,22 +57,27 @@ class LinearPrediction:
     basis: Float[np.ndarray, "m m"] = field(repr=False)
     ratios: Float[np.ndarray, " m"] = field(repr=False)
 
+    @property
+    def ensemble(self) -> Ensemble:
+        """`"equilibrium"`: linear networks have no codes whose fractions could freeze."""
+        return "equilibrium"
+
     def backward_covariance(self, layer: int = -1) -> Float[np.ndarray, "m m"]:
         """G_l = B_l^T B_l / N of the fields B_l (N, m) that carry a layer's preactivations to the outputs, `(m, m)`.
 
         B_L are the readouts, so G_L = U; B_(l-1) = W_l^T B_l / sqrt(N).
         """
-        layer = self._layer(layer)
+        layer = checked_layer(layer, self.posterior.network.depth)
         return (self.basis * self._backward_variances(layer)) @ self.basis.T
 
     def predict(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs m"]:
         """Posterior mean of the outputs, `(inputs, m)`; at T = 0 exactly Y^T K_0^+ k_0(x), whatever N, L and sigma."""
-        along, _ = self.modes.project(self._inputs(X))
+        along, _ = self.modes.project(checked_inputs(X, self.posterior.task))
         return self._mean_in_basis(along) @ self.basis.T
 
     def predictor_variance(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs m"]:
         """Posterior variance of the outputs at the saddle's U, `(inputs, m)`."""
-        along, rest = self.modes.project(self._inputs(X))
+        along, rest = self.modes.project(checked_inputs(X, self.posterior.task))
         # |rest|^2 is what the training inputs do not span; the rest of the prior variance is learned up to noise.
         uncertain = np.sum(rest**2, axis=1)[:, None] + along**2 @ self._unlearned
         scale = self._output_scale**2 / self.posterior.network.width
@@ -86,9 +104,9 @@ class LinearPrediction:
         """
         if terms not in ("all", "last"):
             raise InvalidInput(f"terms is {terms!r}: choose 'all' or 'last'")
-        layer = self._layer(layer, lowest=0)
-        along1, rest1 = self.modes.project(self._inputs(X1))
-        along2, rest2 = (along1, rest1) if X2 is None else self.modes.project(self._inputs(X2))
+        layer = checked_layer(layer, self.posterior.network.depth, lowest=0)
+        along1, rest1 = self.modes.project(checked_inputs(X1, self.posterior.task))
+        along2, rest2 = (along1, rest1) if X2 is None else self.modes.project(checked_inputs(X2, self.posterior.task))
         mean1, mean2 = self._mean_in_basis(along1), self._mean_in_basis(along2)
         sigma2, N, m = self.posterior.sigma2, self.posterior.network.width, self.posterior.task.m
         inherited = rest1 @ rest2.T + along1 @ along2.T
@@ -113,9 +131,9 @@ class LinearPrediction:
         to relative corrections of order m/N. `X` None means the training inputs. Directions in which U vanishes
         carry no preactivation.
         """
-        readout = self._vector("readout", readout)
+        readout = checked_vector("readout", readout, self.posterior.task.m)
         X = self.posterior.task.X if X is None else X
-        along, _ = self.modes.project(self._inputs(X))
+        along, _ = self.modes.project(checked_inputs(X, self.posterior.task))
         depth, scale = self.posterior.network.depth, self._output_scale
         mean = self._mean_in_basis(along) @ (self._inverse_backward(depth) * (self.basis.T @ readout)) / scale
         return mean, self.posterior.sigma2[-1] * self.kernel(X, layer=depth - 1)
@@ -131,14 +149,7 @@ class LinearPrediction:
 
         **Raises:** `nonlazy.errors.InvalidInput` without a test set.
         """
-        task = self.posterior.task if task is None else task
-        if by not in ("output", "input_class"):
-            raise InvalidInput(f"by is {by!r}: choose 'output' or 'input_class'")
-        if task.X_test is None:
-            raise InvalidInput(f"task {task.name!r} has no test set: give one with X_test, Y_test and labels_test")
-        if task.m != self.posterior.task.m:
-            raise InvalidInput(f"task {task.name!r} has m = {task.m} outputs; {self.posterior.task.m} were learned")
-        return error_on_test_inputs(task, self.predict(task.X_test), self.predictor_variance(task.X_test), by)
+        return error_on_test_inputs(self, task, by)
 
     def readout_density(
         self, direction: Float[np.ndarray, " m"], grid: Float[np.ndarray, " points"]
@@ -147,11 +158,8 @@ class LinearPrediction:
 
         **Raises:** `nonlazy.errors.InvalidInput` for the zero vector, or where all readouts vanish in this direction.
         """
-        direction = self._vector("direction", direction)
-        length = float(np.linalg.norm(direction))
-        if length == 0:
-            raise InvalidInput("direction is the zero vector")
-        variance = float(direction @ self.readout_covariance @ direction) / length**2
+        direction = checked_direction(direction, self.posterior.task.m)
+        variance = float(direction @ self.readout_covariance @ direction)
         if variance <= 1e-14 * self.posterior.sigma_a2:
             raise InvalidInput(
                 f"the readouts have no variance along {direction.tolist()}: the targets vanish there and "
@@ -161,8 +169,31 @@ class LinearPrediction:
 
     def sample_readouts(self, n: int, seed: int) -> Float[np.ndarray, "n m"]:
         """Readout vectors of `n` independent neurons, draws of N(0, U), `(n, m)`."""
-        noise = np.random.default_rng(seed).standard_normal((n, self.posterior.task.m))
+        noise = np.random.default_rng(seed).standard_normal((checked_count(n), self.posterior.task.m))
         return (noise * np.sqrt(self.posterior.sigma_a2 * self.ratios)) @ self.basis.T
+
+    def preactivation_density(
+        self, grid: Float[np.ndarray, " points"], code: int | None, label: int, layer: int = -1
+    ) -> Float[np.ndarray, " points"]:
+        """Density, on `grid`, of a layer's preactivations on the training inputs of class `label`.
+
+        P(z^l) = N(0, K_l) in every layer, averaged over the inputs of the class. Linear networks have no codes: `code`
+        is None.
+
+        **Raises:** `nonlazy.errors.InvalidInput`.
+        """
+        if code is not None:
+            raise InvalidInput(f"code is {code!r}, but linear networks have no codes: give None")
+        task = self.posterior.task
+        layer = checked_layer(layer, self.posterior.network.depth)
+        members = task.X[checked_label(label, task)]
+        variances = np.array([self.kernel(x[None], layer=layer)[0, 0] for x in members])
+        grid = np.asarray(grid, dtype=np.float64)
+        return np.mean([np.exp(-(grid**2) / (2 * v)) / math.sqrt(2 * math.pi * v) for v in variances], axis=0)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """U, the free energy and the certificate as an `xarray.Dataset`."""
+        return labelled_dataset(self, {"readout_covariance": (("output", "output_2"), self.readout_covariance)})
 
     def __str__(self) -> str:
         U, modes, task = self.readout_covariance, self.modes, self.posterior.task
@@ -228,26 +259,3 @@ class LinearPrediction:
     ) -> Float[np.ndarray, "inputs1 inputs2"]:
         """What layer `layer` itself learned: f G_l^-1 f^T with f = (1/N) B_l^T z^l."""
         return (mean1 * self._inverse_backward(layer)) @ mean2.T / self._output_scale**2
-
-    def _layer(self, layer: int, lowest: int = 1) -> int:
-        depth = self.posterior.network.depth
-        index = layer + depth + 1 if layer < 0 else layer
-        if not lowest <= index <= depth:
-            raise InvalidInput(
-                f"layer is {layer}: this network has layers {lowest} .. {depth} (or -1 .. {lowest - depth - 1})"
-            )
-        return index
-
-    def _inputs(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs N0"]:
-        X = np.asarray(X, dtype=np.float64)
-        if X.ndim != 2 or X.shape[1] != self.posterior.task.N0:
-            raise InvalidInput(f"inputs have shape {X.shape}: expected (inputs, N0 = {self.posterior.task.N0})")
-        return X
-
-    def _vector(self, name: str, value: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        value = np.asarray(value, dtype=np.float64)
-        if value.shape != (self.posterior.task.m,):
-            raise InvalidInput(
-                f"{name} has shape {value.shape}: expected one number an output, ({self.posterior.task.m},)"
-            )
-        return value

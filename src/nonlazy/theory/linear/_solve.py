@@ -6,10 +6,10 @@ import numpy as np
 
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
-from nonlazy.theory._input_modes import InputModes, input_modes
-from nonlazy.theory._linear_energy import LinearEnergy
-from nonlazy.theory._linear_prediction import LinearPrediction
-from nonlazy.theory._linear_saddle import Saddle, noiseless_saddle, noisy_saddle, prior_saddle
+from nonlazy.theory.linear._energy import LinearEnergy
+from nonlazy.theory.linear._input_modes import InputModes, input_modes
+from nonlazy.theory.linear._prediction import LinearPrediction
+from nonlazy.theory.linear._saddle import Saddle, noiseless_saddle, noisy_saddle, prior_saddle
 
 
 def solve_linear(posterior: Posterior, finite_size: bool = True, fractions=None) -> LinearPrediction:
