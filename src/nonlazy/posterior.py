@@ -132,6 +132,8 @@ def default_readout_variance(network: Network, P: int) -> float:
 
 
 def _number(name: str, value) -> float:
+    if isinstance(value, bool):
+        raise InvalidInput(f"{name} is {value}: it must be a number")
     try:
         number = float(value)
     except (TypeError, ValueError):

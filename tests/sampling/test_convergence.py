@@ -92,7 +92,7 @@ def test_values_that_are_not_finite_are_never_averaged(wrong):
 
 def test_constants_have_no_error_and_are_no_failure():
     row = judged(independent(), extra={"K": np.full((2, 400), 0.5)}).table[1]
-    assert row == ("K", 0.5, 0.0, 800.0, 1.0)
+    assert row == ("K", 0.5, 0.0, 800.0, 1.0, True)
     assert judged(independent(), extra={"K": np.full((2, 400), 0.5)}).converged
 
 

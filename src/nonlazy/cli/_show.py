@@ -21,7 +21,7 @@ def show(
     """
     Show what a run holds: its origin, coding scheme, diagnostics and pictures.
 
-    An interrupted run is shown with the draws that it has.
+    A run that was interrupted, or is under way, is shown with the draws that it has.
 
     [bold]Examples[/bold]
 
@@ -43,7 +43,10 @@ def show(
     run = open_run(path)
     console = Console()
     wanted = int(run.configuration.get("draws", run.draws))
-    state = "complete" if run.complete else f"interrupted: {run.draws} of {wanted} draws so far"
+    state = "complete"
+    if not run.complete:
+        under_way = run.under_way()
+        state = f"{'under way' if under_way else 'interrupted'}: {run.draws} of {wanted} draws so far"
     console.print(
         f"[bold]{escape(str(path))}[/bold]: {run.chains} chains of {run.draws} draws, {state}", soft_wrap=True
     )
@@ -55,7 +58,8 @@ def show(
     held = [f"{name} ({', '.join(map(str, child.data_vars))})" for name, child in run.tree.children.items()]
     console.print(f"holds {'; '.join(held)}", style="dim", soft_wrap=True, markup=False)
     if run.draws == 0:
-        console.print("It stopped in its warm-up, before the first draw: there is nothing to show yet.")
+        where = "It is in its warm-up" if state.startswith("under way") else "It stopped in its warm-up"
+        console.print(f"{where}, before the first draw: there is nothing to show yet.")
         return
     name = path.parent.resolve().name if path.name == RUN else path.stem
     found = report(run, _title(path) or name.removeprefix("nonlazy-"))

@@ -47,10 +47,14 @@ def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
     table = _table("Diagnostics of the chains", "quantity", "mean", "MC error", "ESS", "R-hat")
     ranks = [row for row in diagnostics.table if row.quantity.startswith("|a_i|^2")]
     for row in (row for row in diagnostics.table if row not in ranks[_MOST_RANKS:]):
-        name = f"{row.quantity} *" if _decides(row.quantity) else row.quantity
+        name = f"{row.quantity} *" if row.decisive else row.quantity
         table.add_row(escape(name), _g(row.mean, 6), _g(row.mcse, 2), _f(row.ess, 0), _f(row.rhat, 3))
     console.print(table)
-    console.print("* the R-hat of these quantities decides whether the chains have converged", style="dim")
+    console.print(
+        "* decides whether the chains have converged. MC error: standard error of the mean; ESS: independent draws "
+        "that the chains are worth; R-hat: 1 where the chains agree, below 1.05 is asked for",
+        style="dim",
+    )
     said = [f"divergences by chain: {', '.join(str(count) for count in diagnostics.divergences)}"]
     if diagnostics.acceptance is not None:
         said.insert(0, f"acceptance by chain: {', '.join(_f(value, 2) for value in diagnostics.acceptance)}")
@@ -61,11 +65,6 @@ def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
         console.print("[green]The chains agree[/green]: R-hat is below its limit on every quantity that decides.")
     else:
         console.print("[bold red]The chains have not converged[/bold red]: see the warnings; the results are kept.")
-
-
-def _decides(quantity: str) -> bool:
-    # The loss and the readout norms are shown for their own sake.
-    return quantity != "loss" and not quantity.startswith("|a_i|^2")
 
 
 def _explain(found: Report, console: Console) -> None:
@@ -111,6 +110,7 @@ def _codes(found: Report, console: Console) -> Table:
 
 def _code_means(found: Report, title: str, outputs: Sequence[str], names: Sequence[str], caption: str) -> Table:
     # The digits of a code stand in the order of the classes, which the columns name.
+    caption = f"a(r): readout to output r; φ(c): mean activation on class c; {caption}".removesuffix("; ")
     headers = (*(f"a({name})" for name in outputs), "sd", *(f"φ({name})" for name in names))
     table = _table(title, "code", "neurons", "share", *headers)
     table.caption, table.caption_justify = escape(caption) or None, "left"

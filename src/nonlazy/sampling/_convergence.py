@@ -15,6 +15,9 @@ ESS_PER_CHAIN = 50
 ACCEPTANCE_RANGE = (0.4, 0.99)
 _FEWEST_DRAWS = 4
 
+_WORDS = """\
+* decides whether the chains have converged. MCSE: standard error of the mean, from the chains themselves; ESS: how many
+independent draws they are worth; R-hat: spread of all draws over that within chains, 1 where the chains agree."""
 _WHY_NOT_WEIGHTS = """\
 Single weights and readouts are not diagnosed: exchanging neurons changes nothing that the network does, so each chain
 numbers its neurons in its own way, and within a chain a neuron mostly keeps its code. The chains can agree on what is
@@ -26,9 +29,9 @@ class Quantity(NamedTuple):
     """One row of the table.
 
     **Fields:** `quantity`: its name; `mean`: over all draws of all chains; `mcse`: Monte Carlo standard error of the
-    mean; `ess`: effective sample size (bulk), over all chains; `rhat`: rank-normalised split R-hat. `mcse`, `ess` and
-    `rhat` are NaN where they are not defined: R-hat with one chain, all of them with fewer than four draws or with
-    values that are not finite.
+    mean; `ess`: effective sample size (bulk), over all chains; `rhat`: rank-normalised split R-hat; `decisive`: whether
+    `Diagnostics.converged` depends on it. `mcse`, `ess` and `rhat` are NaN where they are not defined: R-hat with one
+    chain, all of them with fewer than four draws or with values that are not finite.
     """
 
     quantity: str
@@ -36,6 +39,7 @@ class Quantity(NamedTuple):
     mcse: float
     ess: float
     rhat: float
+    decisive: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +69,16 @@ class Diagnostics:
     draws: int
 
     def __str__(self) -> str:
-        width = max(len("quantity"), *(len(row.quantity) for row in self.table))
+        width = max(len("quantity"), *(len(row.quantity) + 2 for row in self.table))
         lines = [f"{_count(self.chains, 'chain')} of {_count(self.draws, 'draw')}", ""]
         lines.append(f"{'quantity':{width}}  {'mean':>12}  {'MCSE':>9}  {'ESS':>7}  {'R-hat':>6}")
         for row in self.table:
+            name = f"{row.quantity} *" if row.decisive else row.quantity
             lines.append(
-                f"{row.quantity:{width}}  {_number(row.mean, '.6g'):>12}  {_number(row.mcse, '.2g'):>9}  "
+                f"{name:{width}}  {_number(row.mean, '.6g'):>12}  {_number(row.mcse, '.2g'):>9}  "
                 f"{_number(row.ess, '.0f'):>7}  {_rhat(row.rhat):>6}"
             )
-        lines.append("")
+        lines += [_WORDS, ""]
         if self.acceptance is not None:
             lines.append(f"mean acceptance by chain: {', '.join(_number(a, '.2f') for a in self.acceptance)}")
         lines.append(f"divergences by chain: {', '.join(str(count) for count in self.divergences)}")
@@ -110,7 +115,7 @@ def diagnose(
     """
     values = {name: np.asarray(value, dtype=np.float64) for name, value in quantities.items()}
     chains, draws = next(iter(values.values())).shape
-    table = [_row(name, value) for name, value in values.items()]
+    table = [_row(name, value)._replace(decisive=name in decisive) for name, value in values.items()]
     warnings = []
     if chains < 2:
         warnings.append("R-hat needs two chains or more: with one, nothing shows whether another start leads elsewhere")
@@ -127,7 +132,7 @@ def diagnose(
         for chain in np.flatnonzero((values[density] == values[density][:, :1]).all(axis=1)):
             healthy = False
             warnings.append(f"chain {chain} stands still: its {density} never changes. Take smaller steps")
-    high = [row for row in table if row.quantity in decisive and row.rhat >= RHAT_LIMIT]
+    high = [row for row in table if row.decisive and row.rhat >= RHAT_LIMIT]
     if high:
         worst = max(high, key=lambda row: row.rhat)
         warnings.append(
@@ -135,7 +140,7 @@ def diagnose(
             f"{len(decisive)} decisive quantities have {RHAT_LIMIT} or more. Take a longer warm-up or more "
             "draws; neither helps where chains froze with different shares of their codes"
         )
-    warnings += _ess_warnings(table, decisive, chains)
+    warnings += _ess_warnings(table, chains)
     counts = np.zeros(chains, dtype=np.int64) if diverging is None else np.asarray(diverging, np.int64).sum(axis=1)
     for chain in np.flatnonzero(counts):
         warnings.append(
@@ -176,8 +181,8 @@ def _row(name: str, value: Float[np.ndarray, "chain draw"]) -> Quantity:
     return Quantity(name, mean, mcse, ess, math.inf if chains > 1 and math.isnan(rhat) else rhat)
 
 
-def _ess_warnings(table: list[Quantity], decisive: Collection[str], chains: int) -> list[str]:
-    few = [row for row in table if row.quantity in decisive and row.ess < ESS_PER_CHAIN * chains]
+def _ess_warnings(table: list[Quantity], chains: int) -> list[str]:
+    few = [row for row in table if row.decisive and row.ess < ESS_PER_CHAIN * chains]
     if not few:
         return []
     worst = min(few, key=lambda row: row.ess)

@@ -16,6 +16,7 @@ from nonlazy.network import Network
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._convergence import Diagnostics, diagnose
 from nonlazy.sampling.store._configuration import activation_values
+from nonlazy.sampling.store._lock import being_written
 from nonlazy.sampling.store._store import chain_progress, read_attributes
 from nonlazy.tasks import Task
 
@@ -107,6 +108,10 @@ class Run:
         if "snapshots" not in self.tree.children:
             return ()
         return tuple(int(draw) for draw in np.asarray(self.tree["snapshots/draw"]))
+
+    def under_way(self) -> bool:
+        """Whether another process is sampling this run right now. Not to be asked by the process that samples it."""
+        return not self.complete and being_written(self.path, self.chains)
 
     def readouts(self) -> Float[np.ndarray, "chain draw neuron output"]:
         """The readouts a of every draw, `(chain, draw, neuron, output)`."""

@@ -33,8 +33,8 @@ class HMC:
         _positive("step_size", self.step_size)
         _count("max_steps", self.max_steps)
         _fraction("target_acceptance", self.target_acceptance)
-        if not 0 <= self.jitter < 1:
-            raise InvalidInput(f"jitter is {self.jitter}: it must be at least 0 and below 1")
+        if not (_is_number(self.jitter) and 0 <= self.jitter < 1):
+            raise InvalidInput(f"jitter is {self.jitter!r}: it must be a number, at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ class Rotations:
 
     def __post_init__(self):
         for name in ("attempts", "quench_attempts"):
-            if getattr(self, name) < 0:
-                raise InvalidInput(f"{name} is {getattr(self, name)}: it must be 0 or more")
+            _count(name, getattr(self, name), lowest=0)
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,8 @@ class Jumps:
     warmup_sweeps: int = 60
 
     def __post_init__(self):
-        if self.every < 1 or self.warmup_sweeps < 0:
-            raise InvalidInput(
-                f"Jumps(every={self.every}, warmup_sweeps={self.warmup_sweeps}): every must be 1 or more, "
-                "warmup_sweeps 0 or more"
-            )
+        _count("every", self.every)
+        _count("warmup_sweeps", self.warmup_sweeps, lowest=0)
 
 
 Moves = Rotations | Jumps
@@ -203,16 +199,21 @@ def _why_no_jumps(posterior: Posterior, sampler: Sampler, orthogonal: bool) -> s
     return None
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def _positive(name: str, value: float | None) -> None:
-    if value is not None and not (isinstance(value, numbers.Real) and 0 < value < math.inf):
+    if value is not None and not (_is_number(value) and 0 < value < math.inf):
         raise InvalidInput(f"{name} is {value!r}: it must be a number above 0, and finite")
 
 
-def _count(name: str, value: int | None) -> None:
-    if value is not None and not (isinstance(value, int) and value >= 1):
-        raise InvalidInput(f"{name} is {value!r}: it must be a whole number, 1 or more")
+def _count(name: str, value: int | None, lowest: int = 1) -> None:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if value is not None and not (whole and value >= lowest):
+        raise InvalidInput(f"{name} is {value!r}: it must be a whole number, {lowest} or more")
 
 
 def _fraction(name: str, value: float | None) -> None:
-    if value is not None and not 0 < value < 1:
-        raise InvalidInput(f"{name} is {value}: it must lie between 0 and 1")
+    if value is not None and not (_is_number(value) and 0 < value < 1):
+        raise InvalidInput(f"{name} is {value!r}: it must be a number between 0 and 1")

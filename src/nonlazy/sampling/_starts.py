@@ -5,6 +5,7 @@ so the start is part of a result and is stored with it.
 """
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,10 +33,10 @@ class Annealed:
     iterations: int = 300
 
     def __post_init__(self):
-        if not (0 < self.temperature < math.inf and self.iterations >= 2):
+        if not (_is_number(self.temperature) and 0 < self.temperature < math.inf and _is_whole(self.iterations, 2)):
             raise InvalidInput(
-                f"Annealed(temperature={self.temperature}, iterations={self.iterations}): the temperature must be "
-                "above 0 and the iterations at least 2"
+                f"Annealed(temperature={self.temperature!r}, iterations={self.iterations!r}): the temperature must "
+                "be a number above 0, and the iterations a whole number of at least 2"
             )
 
 
@@ -51,9 +52,13 @@ class Continuation:
     iterations: int = 30
 
     def __post_init__(self):
-        object.__setattr__(self, "y_minus", tuple(float(y) for y in self.y_minus))
-        if not self.y_minus or self.iterations < 1:
-            raise InvalidInput("Continuation needs at least one value of y- and one iteration")
+        values = _numbers(self.y_minus)
+        if not values or not all(map(math.isfinite, values)) or not _is_whole(self.iterations, 1):
+            raise InvalidInput(
+                f"Continuation(y_minus={self.y_minus!r}, iterations={self.iterations!r}): give at least one value of "
+                "y-, as (0.0, 0.25), and iterations as a whole number of at least 1"
+            )
+        object.__setattr__(self, "y_minus", values)
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,34 @@ class Planted:
     fractions: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        codes = tuple(tuple(code) for code in self.codes)
-        if not codes or len({len(code) for code in codes}) != 1 or not {bit for c in codes for bit in c} <= {0, 1}:
+        try:
+            codes = tuple(tuple(code) for code in self.codes)
+            bits = {bit for code in codes for bit in code}
+        except TypeError:
+            codes, bits = (), set()
+        if not codes or len({len(code) for code in codes}) != 1 or not bits <= {0, 1}:
             raise InvalidInput(f"codes are {self.codes!r}: give one tuple of 0 and 1 a code, all of the same length")
-        fractions = (1 / len(codes),) * len(codes) if self.fractions is None else tuple(map(float, self.fractions))
+        fractions = (1 / len(codes),) * len(codes) if self.fractions is None else _numbers(self.fractions) or ()
         if len(fractions) != len(codes) or not (min(fractions) >= 0 and abs(sum(fractions) - 1) <= 1e-6):
             raise InvalidInput(f"fractions are {self.fractions!r}: give one number a code, none negative, summing to 1")
         object.__setattr__(self, "codes", tuple(tuple(int(bit) for bit in code) for code in codes))
         object.__setattr__(self, "fractions", fractions)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: object, lowest: int) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= lowest
+
+
+def _numbers(values: object) -> tuple[float, ...] | None:
+    """`values` as floats; None where they are no sequence of numbers."""
+    try:
+        return tuple(float(value) for value in values)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return None
 
 
 Start = Prior | Annealed | Continuation | Planted

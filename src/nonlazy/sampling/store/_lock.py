@@ -60,3 +60,27 @@ class ChainLock:
 def lock_path(store: Path, chain: int) -> Path:
     """Where the lock of a chain lies."""
     return store / CHECKPOINTS / f"chain-{chain}.lock"
+
+
+def being_written(store: Path, chains: int) -> bool:
+    """Whether another process is writing one of the run's chains right now.
+
+    Not for the process that writes the run itself: asking would let go of its own locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    for chain in range(chains):
+        try:
+            file = open(lock_path(store, chain), "r+b")
+        except OSError:
+            continue
+        with file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                return True
+            except OSError:
+                continue
+    return False

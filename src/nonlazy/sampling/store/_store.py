@@ -13,9 +13,11 @@ first, which continuing the run does.
 The checkpoints stay when the run is complete: they hold the last state of each chain.
 """
 
+import glob
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +36,8 @@ from nonlazy.sampling.store._lock import ChainLock, lock_path
 Status = Literal["absent", "partial", "complete"]
 
 FORMAT = 1
+# A process of another machine may be creating the same run on a shared disk: creation takes seconds.
+_LEFTOVER_SECONDS = 600
 
 
 def create(
@@ -81,6 +85,7 @@ def create(
     temporary = path.with_name(f".{path.name}.creating-{os.getpid()}")
     try:
         make_folder(temporary.parent)
+        _remove_leftovers(path)
         shutil.rmtree(temporary, ignore_errors=True)
         write_arrays(temporary, arrays, attributes)
         (temporary / CHECKPOINTS).mkdir()
@@ -154,9 +159,34 @@ def discard(path: str | Path) -> None:
             lock.release()
 
 
+def _remove_leftovers(path: Path) -> None:
+    """Removes what a process that was killed while it created or discarded this run has left beside it."""
+    for kind in ("creating", "discarded"):
+        for folder in path.parent.glob(f".{glob.escape(path.name)}.{kind}-*"):
+            old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
+            if old and not _is_running(folder.name.rpartition("-")[2]):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def is_absent(path: Path) -> bool:
-    """Whether nothing is at `path`, or an empty folder."""
-    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    """Whether nothing is at `path`, or an empty folder.
+
+    **Raises:** `nonlazy.errors.StoreError` where the system does not let one look, or knows no such name.
+    """
+    try:
+        return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used for a run: {error.strerror}; choose another path") from None
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
