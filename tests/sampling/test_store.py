@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ from nonlazy import Posterior
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sampling.store import _store
 from nonlazy.sampling.store._layout import Variable
+from nonlazy.sampling.store._lock import being_written
 from nonlazy.sampling.store._store import create, discard, finish, status
 from nonlazy.tasks import Task
 from tests.sampling import store_example as example
@@ -186,3 +189,35 @@ def test_what_does_not_fit_in_json_is_refused(path):
     for configuration, provenance in (({"f": len}, {}), ({}, {"f": len}), ({"posterior": 1}, {})):
         with pytest.raises(InvalidInput, match=r"JSON|posterior"):
             create(path, posterior, configuration, provenance=provenance, chains=1, draws=1, variables=[])
+
+
+def test_what_killed_processes_left_beside_a_run_is_removed_once_it_is_old(path):
+    finished = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    gone = finished.stdout.strip()
+    fresh = path.with_name(f".{path.name}.creating-{int(gone) + 1}")
+    running = path.with_name(f".{path.name}.discarded-{os.getpid()}")
+    old = [path.with_name(f".{path.name}.{kind}-{gone}") for kind in ("creating", "discarded")]
+    for folder in (*old, running, fresh):
+        folder.mkdir()
+        (folder / "part").write_text("half")
+    for folder in (*old, running):
+        os.utime(folder, (0, 0))
+    example.create_example(path)
+    assert not any(folder.exists() for folder in old)
+    assert running.exists() and fresh.exists()
+
+
+def test_a_run_under_way_is_told_from_an_interrupted_one(path):
+    example.create_example(path)
+    assert not being_written(path, 2)
+    hold = (
+        "import sys; from pathlib import Path; from nonlazy.sampling.store._lock import ChainLock, lock_path\n"
+        "lock = ChainLock(lock_path(Path(sys.argv[1]), 1), 1); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert being_written(path, 2) and not being_written(path, 1)
+        other.communicate("")
+    assert not being_written(path, 2)

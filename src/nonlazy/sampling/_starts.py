@@ -107,7 +107,7 @@ def _numbers(values: object) -> tuple[float, ...] | None:
 
 Start = Prior | Annealed | Continuation | Planted
 _NAMES = {"prior": Prior, "annealed": Annealed}
-# Planted preactivations: N(+-0.7, 1) in the first layer, and this size in the deeper ones.
+# Class means of planted preactivations: in the first layer, and in the deeper ones.
 _FIRST_SHIFT = 0.7
 _DEEP_SHIFT = 1.5
 
@@ -155,18 +155,17 @@ def _plant(start, posterior, coordinates, generator, first, hidden):
     if nontrivial is None or len(nontrivial) == 0:
         nontrivial = np.array(start.codes)
 
+    present = np.unique(labels)
     codes = feature_codes if network.depth == 1 else nontrivial[np.arange(N) % len(nontrivial)]
-    shift = _FIRST_SHIFT * (2.0 * codes[:, labels] - 1.0)
-    if coordinates.factor is None:
-        first = first + shift / coordinates.scale
-    else:
-        # Ridged, because directions that the inputs hardly carry must not be asked to carry the codes.
-        factor = coordinates.factor
-        gram = factor.T @ factor + 0.3 * np.eye(factor.shape[1])
-        first = first + shift @ np.linalg.solve(gram, factor.T).T
+    averages = (labels[:, None] == present) / np.bincount(labels, minlength=C)[present]
+    # The smallest change that gives the class means: it takes the prior's own class means out, too, which correlated
+    # inputs do not average away.
+    to_means = coordinates.scale * averages if coordinates.factor is None else coordinates.factor.T @ averages
+    wanted = _FIRST_SHIFT * (2.0 * codes[:, present] - 1.0)
+    first = first + (wanted - first @ to_means) @ scipy.linalg.pinv(to_means)
     z = coordinates.scale * first if coordinates.factor is None else first @ coordinates.factor.T
 
-    planted, present = [], np.unique(labels)
+    planted = []
     for layer, matrix in enumerate(hidden, start=2):
         codes = feature_codes if layer == network.depth else nontrivial[generator.permutation(N) % len(nontrivial)]
         phi = network.phi(z)
