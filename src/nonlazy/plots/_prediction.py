@@ -1,6 +1,7 @@
 """What the theory says of a layer, in one row: readouts, preactivations by code, kernel."""
 
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def prediction(prediction: Any, title: str | None = None) -> Any:
     task = posterior.task
     names = task.class_names if len(task.class_names) == task.m else [str(r + 1) for r in range(task.m)]
     figure = Figure(figsize=(_style.WIDTH, _HEIGHT), dpi=200, facecolor="white")
-    bottom, height = 0.17, 0.63
+    bottom, height = 0.21, 0.6
     readout_densities(figure.add_axes((0.04, bottom, 0.24, height)), prediction, names)
     _preactivations(figure, prediction, (0.36, bottom, 0.23, height))
     square = height * _HEIGHT / _style.WIDTH
@@ -39,31 +40,31 @@ def prediction(prediction: Any, title: str | None = None) -> Any:
         ha="left", wrap=True, color="0.3" if title is None else "black",
     )  # fmt: skip
     proof = "certified" if prediction.certified else "not certified"
-    small = f"{prediction.ensemble}; {proof}: {prediction.certificate}"
-    figure.text(0.008, 0.012, small, fontsize=_style.SMALL, va="bottom", ha="left", color="0.3")
+    small = textwrap.fill(f"{prediction.ensemble}; {proof}: {prediction.certificate}", 150, max_lines=2)
+    figure.text(0.008, 0.008, small, fontsize=_style.SMALL, va="bottom", ha="left", color="0.3")
     return figure
 
 
 def _preactivations(figure: Any, prediction: Any, place: tuple[float, float, float, float]) -> None:
     left, bottom, width, height = place
     rows = _rows(prediction)
-    gap = 0.02
-    each = (height - gap * (len(rows) - 1)) / len(rows)
-    same = len({limits for _, _, limits in rows}) == 1
+    # Rows of one range share the numbers below the last of them.
+    last = [k + 1 == len(rows) or rows[k + 1][2] != rows[k][2] for k in range(len(rows))]
+    gaps = [0.07 if numbered else 0.02 for numbered in last[:-1]]
+    each = (height - sum(gaps)) / len(rows)
+    top = bottom + height
     for k, (name, code, limits) in enumerate(rows):
-        axes = figure.add_axes((left, bottom + (len(rows) - 1 - k) * (each + gap), width, each))
+        axes = figure.add_axes((left, top - each, width, each))
+        top -= each + (gaps[k] if k < len(gaps) else 0.0)
         preactivation_densities(axes, prediction, code, limits)
         axes.text(-0.03, 0.5, name, transform=axes.transAxes, fontsize=_style.SMALL, ha="right", va="center")
         if k == 0:
             axes.legend(
                 fontsize=_style.SMALL, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 0.98),
-                handlelength=1, columnspacing=1, title_fontsize=_style.SMALL,
+                handlelength=1, columnspacing=1,
             )  # fmt: skip
-        if k < len(rows) - 1 and same:
-            axes.tick_params(labelbottom=False)
-        elif k < len(rows) - 1:
-            axes.tick_params(labelsize=_style.SMALL - 1.5, pad=0.5)
-        else:
+        axes.tick_params(labelbottom=last[k])
+        if k == len(rows) - 1:
             _style.label(axes, "preactivation $z_i(x)$, by class")
 
 
@@ -78,9 +79,9 @@ def _rows(prediction: Any) -> list[tuple[str, int | None, tuple[float, float]]]:
         return [(f"{name}\n{share:.1%}", k, limits) for k, (name, share) in enumerate(shown)]
     if outliers is not None:
         scale = math.sqrt(posterior.network.width)
-        peaks = np.asarray(outliers.preactivation, float).max(axis=1)[: _MOST_ROWS - 1] * scale
-        rows = [(f"outlier {k + 1}", k, (-4.5 * spread, float(peak) + 4.5 * spread)) for k, peak in enumerate(peaks)]
-        return [*rows, ("all", None, limits)]
+        preactivations = np.asarray(outliers.preactivation, float)[: _MOST_ROWS - 1] * scale
+        wide = (-4.5 * spread, float(preactivations.max(initial=0.0)) + 4.5 * spread)
+        return [*((f"outlier {k + 1}", k, wide) for k in range(len(preactivations))), ("all", None, limits)]
     return [("all", None, (-3 * _deviation(prediction), 3 * _deviation(prediction)))]
 
 
