@@ -172,11 +172,22 @@ def _test(found: Report) -> Table:
 
 
 def _comparison(found: Report) -> Table:
-    table = _table("Theory and samples", "quantity", "theory", "samples", "MC error", "deviation")
+    frozen = any(row.quenched is not None for row in found.comparison)
+    columns = ("theory", *(("at these shares",) if frozen else ()), "samples", "MC error", "deviation")
+    table = _table("Theory and samples", "quantity", *columns)
     for row in found.comparison:
         error = "" if row.error is None else _g(row.error, 2)
-        numbers = (f"{row.theory:z.4f}", f"{row.samples:z.4f}", error, f"{row.deviation:+z.4f}")
+        beside = () if not frozen else ("" if row.quenched is None else f"{row.quenched:z.4f}",)
+        numbers = (f"{row.theory:z.4f}", *beside, f"{row.samples:z.4f}", error, f"{row.deviation:+z.4f}")
         table.add_row(escape(row.quantity), *numbers)
+    if frozen:
+        table.caption, table.caption_justify = (
+            (
+                "theory: equilibrium; at these shares: with the codes' shares of the chains, which froze as they started; "
+                "deviation: from equilibrium"
+            ),
+            "left",
+        )
     return table
 
 

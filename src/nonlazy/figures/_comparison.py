@@ -1,7 +1,7 @@
 """Theory against samples, number by number."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,12 +19,17 @@ _OUTLIER = 0.04
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One number as the theory and the samples give it; `error` is the samples' Monte Carlo standard error."""
+    """One number as the theory and the samples give it.
+
+    **Fields:** `error`: the samples' Monte Carlo standard error, or None; `quenched`: the theory at the chains' own
+    shares of the codes, where these are frozen, else None.
+    """
 
     quantity: str
     theory: float
     samples: float
     error: float | None
+    quenched: float | None = None
 
     @property
     def deviation(self) -> float:
@@ -32,13 +37,31 @@ class ComparisonRow:
         return self.samples - self.theory
 
 
-def comparison(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
+def comparison(run: Run, prediction: Prediction, quenched: Prediction | None = None) -> tuple[ComparisonRow, ...]:
     """Rows for what the theory says of the readouts, of the feature kernel, and of the errors on test inputs.
 
     Readouts: U = <a a^T> of a linear network; share and mean readout of each code of a sigmoidal one; a a^T / N of
     the outliers of a rectified one, added up over the neurons that share a direction. Kernel: means over the pairs of
-    two classes, an input's pair with itself left out.
+    two classes, an input's pair with itself left out. `quenched`: the theory at the chains' own shares, beside it.
     """
+    rows = _rows(run, prediction)
+    if quenched is None:
+        return rows
+    beside = {row.quantity: row.theory for row in _rows(run, quenched)}
+    return tuple(replace(row, quenched=beside.get(row.quantity)) for row in rows)
+
+
+def sampled_fractions(run: Run, codes: Codes) -> dict[tuple[int, ...], float]:
+    """Share of the neurons whose readout is nearest to each code's, over all draws and chains; empty codes left out."""
+    shares = _membership(run.readouts(), codes).mean(axis=(1, 2, 3))
+    return {
+        tuple(int(bit) for bit in code): float(share)
+        for code, share in zip(codes.active, shares / shares.sum(), strict=True)
+        if share > 0
+    }
+
+
+def _rows(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
     names = output_names(run.task)
     rows: list[ComparisonRow] = []
     covariance = getattr(prediction, "readout_covariance", None)
@@ -92,9 +115,7 @@ def _covariance_rows(
 def _code_rows(
     readouts: Float[np.ndarray, "chains draws N m"], codes: Codes, names: tuple[str, ...]
 ) -> Iterator[ComparisonRow]:
-    """Each neuron counts, in each draw, for the code whose mean readout is nearest to its own."""
-    distances = np.stack([((readouts - centre) ** 2).sum(axis=-1) for centre in codes.readout])
-    member = (distances.argmin(axis=0)[None] == np.arange(len(codes))[:, None, None, None]).astype(np.float64)
+    member = _membership(readouts, codes)
     share = member.mean(axis=3)
     for index, name in enumerate(codes.names):
         yield _row(f"share of {name}", float(codes.fraction[index]), share[index])
@@ -105,6 +126,12 @@ def _code_rows(
         means = np.einsum("cdi,cdir->cdr", member[index], readouts) / counts[:, :, None]
         for r, output in enumerate(names):
             yield _row(f"a({output}) of {name}", float(codes.readout[index, r]), means[:, :, r])
+
+
+def _membership(readouts: Float[np.ndarray, "chains draws N m"], codes: Codes) -> Float[np.ndarray, "n chains draws N"]:
+    """1 where a neuron, in a draw, counts for a code: the one whose mean readout is nearest to its own."""
+    distances = np.stack([((readouts - centre) ** 2).sum(axis=-1) for centre in codes.readout])
+    return (distances.argmin(axis=0)[None] == np.arange(len(codes))[:, None, None, None]).astype(np.float64)
 
 
 def _outlier_rows(

@@ -14,7 +14,7 @@ from nonlazy.codes import CodingScheme, detect
 from nonlazy.errors import InvalidInput, StoreError, TheoryError
 from nonlazy.figures import _moments
 from nonlazy.figures._codes import CodeRow, code_rows, neurons_by_chain
-from nonlazy.figures._comparison import ComparisonRow, comparison
+from nonlazy.figures._comparison import ComparisonRow, comparison, sampled_fractions
 from nonlazy.figures._outputs import OutputRow, TestError, error_on_test, output_names, output_rows
 from nonlazy.figures._plain import plain
 from nonlazy.network import Weights
@@ -119,6 +119,7 @@ def report(run: Run, title: str) -> Report:
             schemes[0].kind,
         )
     prediction, no_prediction = _predict(run)
+    quenched = None if prediction is None else _quenched(run, prediction)
     return Report(
         title=title,
         run=run,
@@ -130,7 +131,7 @@ def report(run: Run, title: str) -> Report:
         if posterior.temperature > 0
         else (),
         test=_test(run),
-        comparison=comparison(run, prediction) if prediction is not None else (),
+        comparison=comparison(run, prediction, quenched) if prediction is not None else (),
         prediction=prediction,
         no_prediction=no_prediction,
         diagnostics=run.diagnostics(),
@@ -210,6 +211,18 @@ def _predict(run: Run) -> tuple[Prediction | None, str]:
         return solve(run.posterior), ""
     except (InvalidInput, TheoryError) as error:
         return None, str(error)
+
+
+def _quenched(run: Run, prediction: Prediction) -> Prediction | None:
+    """The theory at the chains' own shares of the codes, where no move lets these change; None where it has none."""
+    codes = getattr(prediction, "codes", None)
+    jumps = (run.configuration.get("moves") or {}).get("kind") == "Jumps"
+    if codes is None or jumps:
+        return None
+    try:
+        return solve(run.posterior, fractions=sampled_fractions(run, codes))
+    except (InvalidInput, TheoryError):
+        return None
 
 
 def _schemes(run: Run) -> tuple[CodingScheme, ...]:

@@ -47,17 +47,34 @@ def solve(
 
 
 def _solver(posterior: Posterior) -> Solver:
-    """The solver of a network, imported on first use."""
+    """The solver of a network and its task, imported on first use."""
     network = posterior.network
     phi = network.phi
     if phi.kind == "linear":
         from nonlazy.theory.linear import solve_linear
 
         return solve_linear
-    raise InvalidInput(
-        f"activation {phi.name!r} is {phi.kind}: the theory of this version covers linear networks only "
-        "(activation='linear'); sample this network instead, with nonlazy.sample"
-    )
+    if network.readout == "lazy":
+        raise InvalidInput(
+            f"the readout is lazy and the activation {phi.name!r}: features do not learn in the limit of large N; "
+            "nonlazy.theory.gaussian_process(network, task) is its theory (at finite P/N there is one for linear "
+            "networks only)"
+        )
+    if phi.kind == "rectified":
+        from nonlazy.theory.rectified import solve_rectified
+
+        return solve_rectified
+    if network.depth > 1:
+        from nonlazy.theory.deep import solve_deep
+
+        return solve_deep
+    from nonlazy.theory.sigmoidal import is_classwise, solve_sigmoidal_classes
+
+    if is_classwise(posterior):
+        return solve_sigmoidal_classes
+    from nonlazy.theory.sigmoidal.general import solve_sigmoidal_general
+
+    return solve_sigmoidal_general
 
 
 def _posterior(network, task, temperature, readout_variance, weight_variance) -> Posterior:
