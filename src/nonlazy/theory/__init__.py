@@ -1,9 +1,11 @@
-"""What the theory predicts of a posterior: `solve` and the `Prediction` it returns."""
+"""What the theory predicts of a posterior: `solve` and the `Prediction` it returns.
 
-from nonlazy.theory._codes import Codes as Codes
-from nonlazy.theory._prediction import (
-    GeneralizationError as GeneralizationError,
-    Prediction as Prediction,
-)
-from nonlazy.theory._solve import solve as solve
-from nonlazy.theory.linear import LinearPrediction as LinearPrediction
+The public names are listed in `__init__.pyi` and loaded on first use: no theory waits for the others.
+"""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+del lazy_loader

@@ -39,7 +39,9 @@ class LinearPrediction:
     - `posterior`: what was solved. `finite_size`: at its own N, P and T, or in the limit.
     - `readout_covariance`: U `(m, m)`; a neuron's readout vector is N(0, U).
     - `free_energy`: F/P = -log p(Y) / (N P), up to the constant m/(2N) log(2 pi noise / T) of the Gaussian density.
-    - `residual`: stationarity of the saddle point: largest entry of dF/d log U, relative to its largest term.
+    - `residual`: max|Y - T t - <phi a^T>| / max|Y| over the reachable part of the targets, with the dual field t of the
+      solution and <phi a^T> of neurons whose covariance is renewed once from t (docs/theory/linear.md).
+    - `stationarity`: largest entry of dF/d log U, relative to its largest term.
     - `gap`, `certified`, `certificate`: bound on F - min F, whether it proves the minimum to be global, and why.
     - `modes`: the eigenmodes of the input kernel. `basis` `(m, m)`, `ratios` `(m,)`: eigenvectors of U, and its
       eigenvalues divided by sigma_a^2.
@@ -50,6 +52,7 @@ class LinearPrediction:
     readout_covariance: Float[np.ndarray, "m m"]
     free_energy: float
     residual: float
+    stationarity: float
     gap: float
     certified: bool
     certificate: str

@@ -18,7 +18,7 @@ from nonlazy.theory.linear._energy import LinearEnergy
 CERTIFIED_GAP = 1e-8
 # Eigenvalues of Y^T K_0^+ Y below this share of the largest are rounding: directions in which the targets vanish.
 NULL_TARGETS = 1e-12
-# Largest residual that counts as a solution.
+# Largest gradient that counts as a solution.
 CONVERGED = 1e-8
 
 
@@ -27,14 +27,16 @@ class Saddle:
     """Minimum of F: R = `basis` diag(`ratios`) `basis`^T.
 
     **Fields:** `basis` `(m, m)`; `ratios` `(m,)`, 0 where the posterior leaves no readout variance; `value` F;
-    `residual`: largest entry of dF/d log R, relative to its first term L/2 max(1, r); `gap`: bound on F - min F;
-    `words`: why the minimum is the global one, or what is not known.
+    `stationarity`: largest entry of dF/d log R, relative to its first term L/2 max(1, r); `renewed` `(m, m)`: R in the
+    basis as the right side of the saddle's equation gives it, equal to diag(`ratios`) at the solution; `gap`: bound on
+    F - min F; `words`: why the minimum is the global one, or what is not known.
     """
 
     basis: Float[np.ndarray, "m m"]
     ratios: Float[np.ndarray, " m"]
     value: float
-    residual: float
+    stationarity: float
+    renewed: Float[np.ndarray, "m m"]
     gap: float
     words: str
 
@@ -59,8 +61,10 @@ def noiseless_saddle(energy: LinearEnergy, leading: bool = False) -> Saddle:
     else:
         value = _noiseless_value(energy, basis[:, labelled], r)
         words = "at T = 0 the saddle commutes with Y^T K_0^+ Y and has one solution"
-    residual = float(np.max(np.abs(slope), initial=0.0)) / (0.5 * L * max(1.0, float(np.max(ratios))))
-    return Saddle(basis, ratios, value, residual, 0.0, words)
+    stationarity = float(np.max(np.abs(slope), initial=0.0)) / (0.5 * L * max(1.0, float(np.max(ratios))))
+    renewed = np.zeros_like(ratios)
+    renewed[labelled] = offset + q * r ** (-L)
+    return Saddle(basis, ratios, value, stationarity, np.diag(renewed), 0.0, words)
 
 
 def _noiseless_value(
@@ -81,7 +85,7 @@ def prior_saddle(energy: LinearEnergy) -> Saddle:
         value = 0.0
     else:
         value = energy.in_eigenbasis(basis, ratios)[0]
-    return Saddle(basis, ratios, value, 0.0, 0.0, "the lazy limit keeps the prior")
+    return Saddle(basis, ratios, value, 0.0, basis, 0.0, "the lazy limit keeps the prior")
 
 
 def noisy_saddle(energy: LinearEnergy) -> Saddle:
@@ -105,17 +109,18 @@ def _minimum(energy: LinearEnergy, start: Float[np.ndarray, "m m"], only_one: st
     h, basis = np.linalg.eigh(_polish(energy, _descend(energy, start)))
     ratios = np.exp(h)
     value, gradient = energy.in_eigenbasis(basis, ratios)
-    residual = float(np.max(np.abs(gradient))) / (0.5 * energy.depth * max(1.0, float(ratios.max())))
-    if not residual < CONVERGED:
+    stationarity = float(np.max(np.abs(gradient))) / (0.5 * energy.depth * max(1.0, float(ratios.max())))
+    if not stationarity < CONVERGED:
         raise NonlazyError(
-            f"temperature is {energy.temperature:g}, too low for the saddle point of this task: its residual stops at "
-            f"{residual:.1e}, allowed is {CONVERGED:g} (eigenvalues of K_0 from {energy.kappa.min():.1e} to "
+            f"temperature is {energy.temperature:g}, too low for the saddle point of this task: its gradient stops at "
+            f"{stationarity:.1e}, allowed is {CONVERGED:g} (eigenvalues of K_0 from {energy.kappa.min():.1e} to "
             f"{energy.kappa.max():.1e}); take temperature=0, which has a closed form, or a higher one"
         )
+    renewed = np.diag(ratios) - (2 / energy.depth) * gradient
     if only_one:
-        return Saddle(basis, ratios, value, residual, 0.0, only_one)
+        return Saddle(basis, ratios, value, stationarity, renewed, 0.0, only_one)
     gap = max(0.0, value - lower_bound(energy, basis, ratios))
-    return Saddle(basis, ratios, value, residual, gap, "a dual bound equals F")
+    return Saddle(basis, ratios, value, stationarity, renewed, gap, "a dual bound equals F")
 
 
 def _noiseless_targets(energy: LinearEnergy) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:

@@ -48,7 +48,8 @@ def solve_linear(posterior: Posterior, finite_size: bool = True, fractions=None)
         finite_size=finite_size,
         readout_covariance=posterior.sigma_a2 * (saddle.basis * saddle.ratios) @ saddle.basis.T,
         free_energy=_free_energy(posterior, modes, saddle),
-        residual=saddle.residual,
+        residual=_residual(posterior, modes, saddle),
+        stationarity=saddle.stationarity,
         gap=saddle.gap,
         certified=saddle.certified,
         certificate=saddle.words,
@@ -56,6 +57,25 @@ def solve_linear(posterior: Posterior, finite_size: bool = True, fractions=None)
         basis=saddle.basis,
         ratios=saddle.ratios,
     )
+
+
+def _residual(posterior: Posterior, modes: InputModes, saddle: Saddle) -> float:
+    """max|Y - T t - <phi a^T>| / max|Y| over the reachable part of the targets.
+
+    The dual field t = (w K_0 + T)^-1 Y with w = v R^L is that of the solution. Given t, the saddle's equation renews R,
+    and neurons with it give <phi a^T> = K_0 t v R^L: the same outputs only where R solves its equation.
+    """
+    temperature, L = posterior.temperature, posterior.network.depth
+    variance, kappa = posterior.sigma_a2 * math.prod(posterior.sigma2), modes.kappa[:, None]
+    scale = 1.0 if posterior.network.readout == "non-lazy" else 1.0 / math.sqrt(posterior.network.width)
+    # Directions without any readout variance have no targets, either.
+    kept = saddle.ratios > 0
+    targets = scale * modes.targets @ saddle.basis[:, kept]
+    field = targets / (kappa * (variance * saddle.ratios[kept] ** L) + temperature)
+    outputs = kappa * field @ (variance * np.linalg.matrix_power(saddle.renewed, L)[np.ix_(kept, kept)])
+    along, _ = modes.project(posterior.task.X)
+    missed = (along / np.sqrt(modes.kappa)) @ (targets - temperature * field - outputs) @ saddle.basis[:, kept].T
+    return float(np.max(np.abs(missed))) / (scale * (float(np.max(np.abs(posterior.task.Y))) or 1.0))
 
 
 def _free_energy(posterior: Posterior, modes: InputModes, saddle: Saddle) -> float:

@@ -1,0 +1,13 @@
+# lazy_loader reads this file at run time and wants relative imports.
+
+from ._codes import Codes as Codes
+from ._prediction import (
+    GeneralizationError as GeneralizationError,
+    Prediction as Prediction,
+)
+from ._solve import solve as solve
+from .linear import LinearPrediction as LinearPrediction
+from .nngp import (
+    GaussianProcessPrediction as GaussianProcessPrediction,
+    gaussian_process as gaussian_process,
+)
