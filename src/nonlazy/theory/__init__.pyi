@@ -6,6 +6,11 @@ from ._prediction import (
     Prediction as Prediction,
 )
 from ._solve import solve as solve
+from .deep import (
+    DeepSigmoidalPrediction as DeepSigmoidalPrediction,
+    SaturatedCodes as SaturatedCodes,
+    deep_limit as deep_limit,
+)
 from .linear import LinearPrediction as LinearPrediction
 from .nngp import (
     GaussianProcessPrediction as GaussianProcessPrediction,
