@@ -16,3 +16,8 @@ from .nngp import (
     GaussianProcessPrediction as GaussianProcessPrediction,
     gaussian_process as gaussian_process,
 )
+from .rectified import (
+    Bulk as Bulk,
+    Outliers as Outliers,
+    RectifiedPrediction as RectifiedPrediction,
+)
