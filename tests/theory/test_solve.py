@@ -23,10 +23,37 @@ def test_linear_prediction_keeps_the_protocol(task):
     assert isinstance(nl.theory.solve(nl.Network(40, 1, "linear"), task), nl.theory.Prediction)
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
-def test_other_activations_have_no_theory_yet(task, activation):
-    with pytest.raises(InvalidInput, match=f"'{activation}'.*linear networks only"):
-        nl.theory.solve(nl.Network(40, 1, activation), task)
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ({"activation": "linear", "depth": 2}, "LinearPrediction"),
+        ({"activation": "linear", "readout": "lazy"}, "LinearPrediction"),
+        ({"activation": "sigmoid"}, "SigmoidalPrediction"),
+        ({"activation": "tanh"}, "SigmoidalPrediction"),
+        ({"activation": "relu"}, "RectifiedPrediction"),
+    ],
+)
+def test_each_network_has_its_theory(task, arguments, kind):
+    prediction = nl.theory.solve(nl.Network(40, **arguments), task, temperature=0.01)
+    assert type(prediction).__name__ == kind
+    assert isinstance(prediction, nl.theory.Prediction)
+    assert prediction.ensemble == "equilibrium" and prediction.residual < 1e-9
+    assert prediction.to_xarray().attrs["theory"] == kind
+
+
+def test_correlated_inputs_are_for_the_general_theory():
+    task = nl.tasks.mnist(20, P_test=20)
+    prediction = nl.theory.solve(nl.Network(20), task, temperature=0.01)
+    assert type(prediction).__name__ == "GeneralSigmoidalPrediction"
+    assert isinstance(prediction, nl.theory.Prediction) and not prediction.certified
+
+
+def test_what_has_no_theory_is_refused_with_what_there_is(task):
+    for activation in ("relu", "sigmoid"):
+        with pytest.raises(InvalidInput, match=r"lazy.*gaussian_process\(network, task\)"):
+            nl.theory.solve(nl.Network(40, 1, activation, "lazy"), task, temperature=0.01)
+    with pytest.raises(InvalidInput, match="gaussian_process"):
+        nl.theory.solve(nl.Network(40, 2, "relu"), task, temperature=0.01)
 
 
 def test_a_linear_function_that_is_not_the_identity_is_refused(task):
