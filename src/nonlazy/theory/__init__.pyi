@@ -21,3 +21,12 @@ from .rectified import (
     Outliers as Outliers,
     RectifiedPrediction as RectifiedPrediction,
 )
+from .sigmoidal import (
+    Scheme as Scheme,
+    SchemeCurve as SchemeCurve,
+    SigmoidalPrediction as SigmoidalPrediction,
+    alternative_schemes as alternative_schemes,
+    critical_temperature as critical_temperature,
+    fractions_by_temperature as fractions_by_temperature,
+    transitions as transitions,
+)
