@@ -51,9 +51,10 @@ def main() -> int:
     if not arguments.case:
         results["sweep"] = _child("sweep.py")
         found = results["sweep"]
+        edges = ", ".join(f"{value:.5f}" for value in found["transitions"])
         console.print(
             f"y- at 200 points: {found['seconds']:.1f} s (target {_SWEEP_SECONDS:g}), "
-            f"{found['certified']} of 200 certified"
+            f"{found['certified']} of 200 certified; transitions at {edges}"
         )
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=2) + "\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,6 +12,9 @@ from nonlazy.posterior import Posterior
 from nonlazy.theory.sigmoidal._limit import Limit, solve_limit
 from nonlazy.theory.sigmoidal._problem import ClassProblem, class_problem
 
+
+if TYPE_CHECKING:
+    import xarray
 
 _BISECTION = 1e-7
 _MOST_TEMPERATURE_STEPS = 60
@@ -38,6 +42,22 @@ class SchemeCurve:
     certified: Bool[np.ndarray, " points"]
     transitions: tuple[float, ...]
     schemes: tuple[tuple[str, ...], ...]
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Fractions, free energy, residual and proof along the path, as an `xarray.Dataset`."""
+        import xarray
+
+        dim = {"y-": "y_minus", "T": "temperature"}.get(self.parameter, self.parameter)
+        return xarray.Dataset(
+            {
+                "fraction": ((dim, "code"), self.fraction),
+                "free_energy": (dim, self.free_energy),
+                "residual": (dim, self.residual),
+                "certified": (dim, self.certified),
+            },
+            coords={dim: self.values, "code": list(self.codes)},
+            attrs={"transitions": list(self.transitions)},
+        )
 
     def __str__(self) -> str:
         name = self.parameter

@@ -22,7 +22,7 @@ _GOOD_RESIDUAL, _VANISHING = 1e-9, 1e-9
 _MOST_TRIALS, _MOST_LABELS = 400, 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scheme:
     """A coding scheme: codes with fractions that solve the task, for P to infinity.
 
@@ -36,6 +36,9 @@ class Scheme:
     codes: Codes
     free_energy: float
     excess: float
+
+    def __repr__(self) -> str:
+        return f"Scheme({self})"
 
     def __str__(self) -> str:
         return f"{', '.join(self.codes.names)}: {self.excess:.4g} above the best, per neuron and training input"
