@@ -2,13 +2,14 @@
 
 import dataclasses
 import io
+import json
 
 import numpy as np
 import pytest
-import synthetic_layers as layers
 from rich.console import Console
 
 from nonlazy import codes
+from tests.codes import synthetic_layers as layers
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,26 @@ def test_text_and_table_show_codes_counts_shares_and_rule(layer):
     assert "Kind: " in str(scheme) and "a class counts above 1/2" in str(scheme)
     assert max(map(len, str(scheme).splitlines())) <= 120
     assert repr(scheme).startswith("CodingScheme(redundant, codes 1-1-1, 1-1-0, 1-0-1, 0-1-1; 200 neurons")
+
+
+def test_tables_of_many_classes_stay_narrow():
+    F, labels, _ = layers.binary_codes(np.random.default_rng(1101), 100, 400, 20, distinct=30)
+    scheme = codes.detect(F, labels)
+    text = str(scheme)
+    assert max(map(len, text.splitlines())) <= 100 and "<phi>, on" in text and "18 rarer codes" in text
+    console = Console(width=110, record=True, file=io.StringIO())
+    console.print(scheme.table())
+    shown = console.export_text()
+    assert scheme.code_name(int(np.argmax(scheme.counts))) in shown and "…" not in shown
+
+
+def test_record_as_json(layer):
+    found = json.loads(json.dumps(layer[1].to_dict(), allow_nan=False))
+    assert found["kind"] == "redundant" and len(found["neuron_codes"]) == 200
+    assert [code["code"] for code in found["codes"]] == ["1-1-1", "1-1-0", "1-0-1", "0-1-1"]
+    for code, interval in zip(found["codes"], layer[1].fraction_intervals, strict=True):
+        assert interval[0] < code["fraction"] < interval[1] and code["interval"] == interval.tolist()
+    assert found["alignment"]["value"] > 0.9 and found["collapse"]["nc3"] is None
 
 
 def test_record_is_frozen(layer):

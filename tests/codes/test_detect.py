@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
-import synthetic_layers as layers
 
 from nonlazy import codes
 from nonlazy.errors import InvalidInput
+from tests.codes import synthetic_layers as layers
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", None])

@@ -2,23 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nonlazy.cli._errors import Debug, guarded
-from nonlazy.errors import DataError, InvalidInput
-
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @guarded
 def codes(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE.npz", help="Activations and labels, as numpy.savez writes them.")
+        Path,
+        typer.Argument(metavar="FILE", help="Activations and labels: .npz, .npy, .csv, .tsv, .h5, .hdf5 or .zarr."),
     ],
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="Labels in a file of their own: .npy, .csv or .txt."),
+    ] = None,
     activation: Annotated[
         str | None,
         typer.Option("--activation", metavar="NAME", help="sigmoid, relu or linear: where a class begins to count."),
@@ -28,83 +28,55 @@ def codes(
         typer.Option("--threshold", metavar="NUMBER", help="A class counts above this mean activation."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="NAME", help="Write the picture as NAME.png and NAME.pdf."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """
     Find the coding scheme of any network's layer.
 
-    The file, written in Python with numpy.savez("layer.npz", activations=phi, labels=labels), holds
-    [bold]activations[/bold], neurons x inputs, and [bold]labels[/bold], the class of each input; and may
-    hold [bold]reference[/bold], an untrained network's activations on the same inputs, without which inputs that are
-    grouped by class already look like a code.
+    A .npz, .h5 or .zarr file holds [bold]activations[/bold], neurons x inputs, and [bold]labels[/bold], the class of
+    each input; and may hold [bold]reference[/bold], an untrained network's activations on the same inputs, without
+    which inputs that are grouped by class already look like a code, and [bold]readouts[/bold], neurons x classes.
+    A .npy file holds activations, with the labels in X-labels.npy or labels.npy beside it, or in the file that --labels
+    names. A .csv file holds an input a line: a column a neuron, and one for the class, named label. Arrays on disk may
+    be larger than memory; pickled objects are never loaded.
 
     [bold]Examples[/bold]
 
       nonlazy codes layer.npz
-      nonlazy codes layer.npz --activation relu --json
+      nonlazy codes layer.npy --labels classes.csv --picture layer
+      nonlazy codes layer.h5 --activation relu --json
     """
-    from nonlazy.codes import detect
+    from nonlazy.codes import detect, load
 
-    arrays = _read(path)
+    layer = load(path, labels)
     scheme = detect(
-        arrays["activations"],
-        arrays["labels"],
+        layer.activations,
+        layer.labels,
         activation=activation,
         threshold=threshold,
-        reference=arrays.get("reference"),
+        reference=layer.reference,
+        readouts=layer.readouts,
     )
+    written = []
+    if picture is not None:
+        from nonlazy.plots import coding_scheme, save
+
+        drawn = coding_scheme(None, scheme, layer.activations, layer.labels, layer.readouts, title=path.name)
+        stem = picture.with_suffix("") if picture.suffix in (".png", ".pdf") else picture
+        written = [str(file) for file in save(drawn, stem)]
     if as_json:
-        typer.echo(json.dumps(_plain(scheme), indent=2))
+        typer.echo(json.dumps({**scheme.to_dict(), "pictures": written}, indent=2, allow_nan=False))
         return
     from rich.console import Console
 
     console = Console()
     console.print(scheme.table())
+    for line in scheme.facts():
+        console.print(line, markup=False, highlight=False)
     console.print(scheme.rule, style="dim", markup=False)
-
-
-def _read(path: Path) -> "dict[str, np.ndarray]":
-    import zipfile
-    import zlib
-
-    import numpy as np
-
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is not a .npz file: write one with numpy.savez(path, activations=..., labels=...)")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            known = ("activations", "labels", "reference")
-            arrays = {name: file[name] for name in file.files if name in known}
-            missing = [name for name in known[:2] if name not in arrays]
-            if missing:
-                raise InvalidInput(
-                    f"{path} holds no {' and no '.join(missing)}; its arrays are {', '.join(file.files) or 'none'}"
-                )
-            return arrays
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
-    except InvalidInput:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as a .npz file: {error}") from None
-
-
-def _plain(scheme: Any) -> dict[str, Any]:
-    return {
-        "kind": scheme.kind,
-        "confidence": float(scheme.confidence),
-        "classes": [str(name) for name in scheme.classes],
-        "codes": [
-            {
-                "code": scheme.code_name(index),
-                "neurons": int(scheme.counts[index]),
-                "fraction": float(scheme.fractions[index]),
-                "activation": [float(value) for value in scheme.activations[index]],
-            }
-            for index in range(len(scheme.codes))
-        ],
-        "neuron_codes": scheme.neuron_codes.tolist(),
-        "without_code": {reason: neurons.tolist() for reason, neurons in scheme.without_code.items()},
-        "rule": scheme.rule,
-        "evidence": {name: float(value) for name, value in scheme.evidence.items()},
-    }
+    for file in written:
+        console.print(f"written: {file}", markup=False, highlight=False)

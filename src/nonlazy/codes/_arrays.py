@@ -1,38 +1,11 @@
-"""From whatever a user hands over to checked NumPy arrays."""
+"""From whatever a user hands over as labels to checked classes."""
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from nonlazy.errors import InvalidInput
-
-
-def as_activations(activations: Any, name: str = "activations") -> Float[np.ndarray, "neurons inputs"]:
-    """A float64 array `(neurons, inputs)` of NumPy, JAX, PyTorch, xarray or nested lists.
-
-    **Raises:** `nonlazy.errors.InvalidInput` for other shapes, an empty layer, and values that are not finite.
-    """
-    if hasattr(activations, "detach"):
-        activations = activations.detach().cpu()
-    try:
-        array = np.asarray(activations)
-        if np.iscomplexobj(array):
-            raise TypeError("they are complex")
-        array = np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} cannot be read as an array of numbers: {error}") from None
-    if array.ndim != 2:
-        raise InvalidInput(f"{name} have shape {array.shape}: give a table (neurons, inputs)")
-    if 0 in array.shape:
-        raise InvalidInput(f"{name} are empty: {array.shape[0]} neurons, {array.shape[1]} inputs")
-    bad = ~np.isfinite(array)
-    if bad.any():
-        neuron, position = np.argwhere(bad)[0]
-        raise InvalidInput(
-            f"{name} hold {int(bad.sum())} values that are not finite, the first at neuron {neuron}, input {position}"
-        )
-    return array
 
 
 def as_classes(labels: Any, inputs: int) -> tuple[tuple[Any, ...], Int[np.ndarray, " inputs"]]:
@@ -57,6 +30,8 @@ def as_classes(labels: Any, inputs: int) -> tuple[tuple[Any, ...], Int[np.ndarra
         if not (np.isfinite(array).all() and (array == np.round(array)).all()):
             raise InvalidInput("labels are not whole numbers: class labels are integers or strings")
         array = array.astype(np.int64)
+    if array.dtype.kind in "OT" and all(isinstance(label, str) for label in array):
+        array = array.astype(str)
     if array.dtype.kind not in "biuUS":
         raise InvalidInput(f"labels are of type {array.dtype}: class labels are integers or strings")
     names, classes = np.unique(array, return_inverse=True)

@@ -1,6 +1,5 @@
 """The record of what a layer's codes are."""
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nonlazy.codes import _text
+from nonlazy.codes._geometry import Alignment, NeuralCollapse
+
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 Kind = Literal["analog", "redundant", "sparse", "none"]
-
-_ROWS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,16 @@ class CodingScheme:
     - `signal`: noise-corrected variance of each neuron's class means over inputs, `(neurons,)`.
     - `mean_squares`: mean squared activation of each neuron, `(neurons,)`.
     - `evidence`: the deciding numbers by name.
+    - `fraction_intervals`: 95 % Clopper-Pearson interval of each fraction, `(n, 2)`, with the neurons as independent
+      draws from a population of neurons. In a sparse layer they are no such draws (one outlier a class, say).
+    - `code_confidences`: for each neuron the probability that its code is the one that class means without errors of
+      measurement would give (Gaussian errors), `(neurons,)`; NaN for neurons without a code.
+    - `effective_codes`: effective number of codes, exp(entropy of the shares of the codes among neurons that have one);
+      0 without codes.
+    - `kernel_share`: how much of the layer's centred kernel its codes explain, in [0, 1]: 1 - |K - K_codes|^2 / |K|^2,
+      where in K_codes all neurons of a code have its mean activations and the others are silent.
+    - `alignment`: centred kernel alignment with the task, and its mean over shuffled labels.
+    - `collapse`: the metrics NC1 to NC4 of neural collapse.
     """
 
     kind: Kind
@@ -58,6 +68,12 @@ class CodingScheme:
     signal: Float[np.ndarray, " neurons"]
     mean_squares: Float[np.ndarray, " neurons"]
     evidence: Mapping[str, float]
+    fraction_intervals: Float[np.ndarray, "n 2"]
+    code_confidences: Float[np.ndarray, " neurons"]
+    effective_codes: float
+    kernel_share: float
+    alignment: Alignment
+    collapse: NeuralCollapse
 
     def code_name(self, i: int) -> str:
         """Code `i` as the paper writes it: "1-1-0" is active on the first two of three classes; "no code" for -1."""
@@ -73,64 +89,28 @@ class CodingScheme:
         return np.lexsort((-self.mean_squares, place))
 
     def table(self) -> "Table":
-        """The codes as a `rich.table.Table`: code, neurons, share, mean activation on each class; commonest codes only
-        where there are more than twelve."""
-        from rich.markup import escape
-        from rich.table import Table
+        """The codes as a `rich.table.Table`: code, neurons, share with its interval, mean activation on each class;
+        commonest codes only where there are more than twelve."""
+        return _text.table(self)
 
-        table = Table(title=self._headline())
-        for name, right in (("code", False), ("neurons", True), ("share", True)):
-            table.add_column(name, justify="right" if right else "left", no_wrap=True)
-        for name in self.classes[:_ROWS]:
-            table.add_column(escape(f"<phi>, {name}"), justify="right", no_wrap=True)
-        for row in self._rows():
-            table.add_row(*map(escape, row))
-        return table
+    def facts(self) -> list[str]:
+        """What is known of the layer besides its codes, as sentences."""
+        return _text.facts(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists, numbers and strings, for `json.dumps`; None stands for what is not a number.
+
+        **Returns:** `kind`, `confidence`, `classes`, `codes` (of each: `code`, `active`, `neurons`, `fraction`,
+        `interval`, `activation`), `neuron_codes`, `code_confidences`, `without_code`, `effective_codes`,
+        `kernel_share`, `alignment`, `collapse`, `class_means`, `signal`, `mean_squares`, `rule` and `evidence`.
+        """
+        return _text.plain(self)
 
     def __str__(self) -> str:
-        rows = [["code", "neurons", "share", *(f"<phi>, {name}" for name in self.classes[:_ROWS])], *self._rows()]
-        widths = [max(len(row[k]) if k < len(row) else 0 for row in rows) for k in range(len(rows[0]))]
-        lines = [self._headline()]
-        if len(rows) > 1:
-            for row in rows:
-                cells = [cell.rjust(width) if k else cell.ljust(width) for k, (cell, width) in _cells(row, widths)]
-                lines.append("  " + "  ".join(cells).rstrip())
-        for sentence in self.rule.splitlines():
-            lines += textwrap.wrap(sentence, 110, initial_indent="  ", subsequent_indent="    ")
-        return "\n".join(lines)
+        return _text.text(self)
 
     def __repr__(self) -> str:
         names = ", ".join(self.code_name(i) for i in range(min(len(self.codes), 6)))
         more = ", ..." if len(self.codes) > 6 else ""
         codes = f", codes {names}{more}" if names else ""
         return f"CodingScheme({self.kind}{codes}; {self.neuron_codes.size} neurons, confidence {self.confidence:.2f})"
-
-    def _headline(self) -> str:
-        n, neurons = len(self.codes), self.neuron_codes.size
-        codes = {0: "no codes", 1: "1 code"}.get(n, f"{n} codes")
-        return f"coding scheme: {self.kind} ({codes}, {neurons} neurons, confidence {self.confidence:.2f})"
-
-    def _rows(self) -> list[list[str]]:
-        shown = np.arange(len(self.codes))
-        if shown.size > _ROWS:
-            shown = np.argsort(-self.counts, kind="stable")[:_ROWS]
-        rows = []
-        for i in shown:
-            means = [f"{mean:.3g}" for mean in self.activations[i, :_ROWS]]
-            rows.append([self.code_name(int(i)), str(self.counts[i]), _percent(self.fractions[i]), *means])
-        if shown.size < len(self.codes):
-            left = int(self.counts.sum() - self.counts[shown].sum())
-            rows.append([f"{len(self.codes) - shown.size} rarer codes", str(left), _percent(left / self.signal.size)])
-        for reason, neurons in self.without_code.items():
-            if neurons.size == self.signal.size:
-                continue  # the whole layer: the headline says so
-            rows.append([f"no code: {reason}", str(neurons.size), _percent(neurons.size / self.signal.size)])
-        return rows
-
-
-def _cells(row: list[str], widths: list[int]):
-    return enumerate(zip(row, widths[: len(row)], strict=True))
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"

@@ -27,9 +27,11 @@ OVER_REFERENCE = 2.0
 REFERENCE_ERRORS = 4.0
 # Outliers: expected number of false ones in a layer whose class signal falls off exponentially over neurons.
 FALSE_OUTLIERS = 0.01
-# An outlier's class means must differ by more than its own spread within a class, and by chance in no neuron of a
-# layer more often than this.
-OUTLIER_RATIO = 1.0
+# An outlier tells the classes apart by itself no worse than a whole layer must. In a layer that does worse, as lazy
+# ones do (their best neurons reach .3), its class means must differ by more than its own spread within a class.
+OUTLIER_RATIO = RATIO
+OUTLIER_RATIO_LAZY = 1.0
+# Its class means differ by chance in no neuron of a layer more often than this.
 OUTLIER_P_VALUE = 1e-6
 # A scheme is a statement on a population: fewer varying neurons cannot show one.
 NEURONS = 8
@@ -115,7 +117,9 @@ def _sparse(signal: ClassSignal, evidence: dict[str, float]) -> tuple[bool, str,
     if evidence["outliers"] and n80 <= few and participation < narrow:
         return True, words, min(confidence(narrow, participation), confidence(few, n80))
     if not evidence["outliers"]:
-        return False, f"{words}, no neuron stands out", 1.0
+        # Few neurons that are not certain to stand out: then neither is it certain that many carry the signal.
+        concentrated = n80 <= few and participation < narrow
+        return False, f"{words}, no neuron stands out", 0.0 if concentrated else 1.0
     return False, words, max(confidence(participation, narrow), confidence(n80, few))
 
 
@@ -187,7 +191,7 @@ def _population(evidence: dict[str, float], carriers: str, spread: float) -> tup
         f"more), twice the log likelihood ratio to one level is {likelihood:.3g} (redundant: above {least:.0f}); "
         f"not sparse: {carriers}."
     )
-    if separation > SEPARATION and share >= SHARE and likelihood > least:
+    if _two_levelled(evidence):
         return "redundant", min(confidence(separation, SEPARATION), confidence(likelihood, least)), reason
     graded = max(
         confidence(SEPARATION, separation),
@@ -198,20 +202,35 @@ def _population(evidence: dict[str, float], carriers: str, spread: float) -> tup
 
 
 def _level_evidence(signal: ClassSignal) -> dict[str, float]:
-    """The clearer of two answers: from all varying neurons, and from those with a class signal where most have one."""
+    """The clearest of two to four answers: from all varying neurons, and from those with a class signal where most have
+    one; of two classes also from the difference of their means, in which levels lie further apart than their noise."""
     varying = ~signal.constant
-    answers = [_levels_of(signal, varying)]
+    chosen = [varying]
     left_out = int((varying & ~signal.significant).sum())
     if 0 < left_out <= UNSELECTIVE * varying.sum():
-        answers.append(_levels_of(signal, signal.significant))
-    return max(answers, key=lambda answer: answer["separation"])
+        chosen.append(signal.significant)
+    answers = [_levels_of(signal, neurons, contrast=False) for neurons in chosen]
+    if signal.counts.size == 2:
+        answers += [_levels_of(signal, neurons, contrast=True) for neurons in chosen]
+    return max(answers, key=lambda answer: (_two_levelled(answer), answer["separation"]))
 
 
-def _levels_of(signal: ClassSignal, neurons: Bool[np.ndarray, " neurons"]) -> dict[str, float]:
+def _two_levelled(evidence: dict[str, float]) -> bool:
+    return (
+        evidence["separation"] > SEPARATION
+        and evidence["share_in_two_levels"] >= SHARE
+        and evidence["log_likelihood_ratio"] > evidence["log_likelihood_limit"]
+    )
+
+
+def _levels_of(signal: ClassSignal, neurons: Bool[np.ndarray, " neurons"], contrast: bool) -> dict[str, float]:
     number = int(neurons.sum())
     if number == 0:
         return {"separation": 0.0, "share_in_two_levels": 0.0, "log_likelihood_ratio": 0.0, "log_likelihood_limit": 0.0}
-    levels = two_levels(signal.means[neurons], (signal.within[neurons, None] / signal.counts).mean(axis=0))
+    means, noise = signal.means[neurons], (signal.within[neurons, None] / signal.counts).mean(axis=0)
+    if contrast:
+        means, noise = means[:, :1] - means[:, 1:], noise.sum(keepdims=True)
+    levels = two_levels(means, noise)
     counted = (levels.minority >= max(MINORITY, 3.0 / number)) & (levels.variance > 0)
     total = float(levels.variance.sum())
     weight = levels.variance * counted
@@ -240,7 +259,8 @@ def _outliers(signal: ClassSignal, untrained: float | None) -> Bool[np.ndarray, 
     if untrained is not None:
         limit = max(limit, OVER_REFERENCE * untrained)
     certain = signal.p_values * strength.size < OUTLIER_P_VALUE
-    return usable & certain & (signal.signal > limit) & (signal.signal > OUTLIER_RATIO * signal.within)
+    least = OUTLIER_RATIO if signal.ratio >= RATIO else OUTLIER_RATIO_LAZY
+    return usable & certain & (signal.signal > limit) & (signal.signal > least * signal.within)
 
 
 def confidence(larger: float, smaller: float) -> float:

@@ -1,6 +1,7 @@
 """Do the class means of a layer's neurons take two levels, or are they graded?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,8 +19,9 @@ class TwoLevels:
     measurement `noise`; `separation` has it removed, so that few inputs a class blur the levels without hiding them.
 
     **Fields:** `lower`, `upper`: the levels; `minority`: weight of the less populated one; `separation`:
-    (upper - lower) / sqrt(s^2 - noise); `evidence`: twice the difference of the log likelihoods of two levels and of
-    one Gaussian; `variance`: variance of the column with `noise` removed, not below 0.
+    (upper - lower) / sqrt(v - noise), where v is s^2 or, if larger, the mean of the two levels' own variances;
+    `evidence`: twice the difference of the log likelihoods of two levels and of one Gaussian; `variance`: variance of
+    the column with `noise` removed, not below 0.
     """
 
     lower: Float[np.ndarray, " columns"]
@@ -48,8 +50,7 @@ def two_levels(values: Float[np.ndarray, "rows columns"], noise: Float[np.ndarra
     lower, upper, weight = _best_split(x)
     spread = np.maximum(1 - weight * (1 - weight) * (upper - lower) ** 2, least)
     for _ in range(_ITERATIONS):
-        log_odds = np.log(weight / (1 - weight)) + ((x - upper) ** 2 - (x - lower) ** 2) / (2 * spread)
-        share = 0.5 * (1 + np.tanh(0.5 * log_odds))
+        share = _share_of_lower(x, lower, upper, weight, spread)
         mass = np.clip(share.sum(axis=0), 1e-9, n - 1e-9)
         moved = (share * x).sum(axis=0) / mass, ((1 - share) * x).sum(axis=0) / (n - mass)
         change = max(np.abs(moved[0] - lower).max(), np.abs(moved[1] - upper).max())
@@ -64,7 +65,12 @@ def two_levels(values: Float[np.ndarray, "rows columns"], noise: Float[np.ndarra
     two = np.sum(np.logaddexp(a, b) - 0.5 * np.log(spread), axis=0)
     broad = np.maximum(1.0, least)
     one = -0.5 * n * (np.log(broad) + 1 / broad)
-    clean = np.sqrt(np.maximum(spread - noise / scale**2, 1e-6))
+    # Two levels are two narrow groups: a long tail makes a broad one of few neurons, which the common spread hides.
+    share = _share_of_lower(x, lower, upper, weight, spread)
+    mass = np.clip(share.sum(axis=0), 1e-9, n - 1e-9)
+    low = (share * (x - lower) ** 2).sum(axis=0) / mass
+    high = ((1 - share) * (x - upper) ** 2).sum(axis=0) / (n - mass)
+    clean = np.sqrt(np.maximum(np.maximum(spread, 0.5 * (low + high)) - noise / scale**2, 1e-6))
     return TwoLevels(
         lower=centre + scale * lower,
         upper=centre + scale * upper,
@@ -73,6 +79,11 @@ def two_levels(values: Float[np.ndarray, "rows columns"], noise: Float[np.ndarra
         evidence=np.where(usable, 2 * (two - one), 0.0),
         variance=np.where(usable, np.maximum(variance - noise, 0.0), 0.0),
     )
+
+
+def _share_of_lower(x: np.ndarray, lower: Any, upper: Any, weight: Any, spread: Any) -> np.ndarray:
+    log_odds = np.log(weight / (1 - weight)) + ((x - upper) ** 2 - (x - lower) ** 2) / (2 * spread)
+    return 0.5 * (1 + np.tanh(0.5 * log_odds))
 
 
 def _best_split(x: Float[np.ndarray, "rows columns"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,9 @@
 """The pictures that figures are made of: arrays in, matplotlib figures out. Matplotlib loads on first use."""
 
+from nonlazy.plots._coding_scheme import (
+    code_shares as code_shares,
+    coding_scheme as coding_scheme,
+)
 from nonlazy.plots._compare import compare as compare
 from nonlazy.plots._kernel import kernel as kernel
 from nonlazy.plots._layer import layer as layer
@@ -15,4 +19,5 @@ from nonlazy.plots._rows import (
     rows_of as rows_of,
 )
 from nonlazy.plots._save import save as save
+from nonlazy.plots._scheme_curve import scheme_curve as scheme_curve
 from nonlazy.plots._trace import trace as trace

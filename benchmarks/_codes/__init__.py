@@ -1,0 +1,1 @@
+"""Layers of known scheme, trials and trained networks for benchmarks/codes.py."""
