@@ -181,12 +181,10 @@ def _comparison(found: Report) -> Table:
         numbers = (f"{row.theory:z.4f}", *beside, f"{row.samples:z.4f}", error, f"{row.deviation:+z.4f}")
         table.add_row(escape(row.quantity), *numbers)
     if frozen:
-        table.caption, table.caption_justify = (
-            (
-                "theory: equilibrium; at these shares: with the codes' shares of the chains, which froze as they started; "
-                "deviation: from equilibrium"
-            ),
-            "left",
+        table.caption_justify = "left"
+        table.caption = (
+            "theory: equilibrium; at these shares: with the codes' shares of the chains, which froze as they "
+            "started; deviation: from equilibrium"
         )
     return table
 
