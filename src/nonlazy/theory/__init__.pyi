@@ -30,3 +30,4 @@ from .sigmoidal import (
     fractions_by_temperature as fractions_by_temperature,
     transitions as transitions,
 )
+from .sigmoidal.general import GeneralSigmoidalPrediction as GeneralSigmoidalPrediction

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from threadpoolctl import threadpool_limits
+
 from nonlazy.errors import InvalidInput
 from nonlazy.network import Network
 from nonlazy.posterior import Posterior
@@ -10,6 +12,7 @@ from nonlazy.theory._prediction import Prediction
 
 
 Fractions = Mapping[tuple[int, ...], float]
+_LARGEST_ON_ONE_THREAD = 1500
 Solver = Callable[[Posterior, bool, Fractions | None], Prediction]
 
 
@@ -24,7 +27,9 @@ def solve(
 ) -> Prediction:
     """The theory's answer for a network and a task: `solve(posterior)` or `solve(network, task, temperature=...)`.
 
-    Linear networks are covered at any depth, on any task, at any temperature (docs/theory/linear.md).
+    It covers linear networks (any depth, any task), sigmoidal ones with one hidden layer (any task) or with two and
+    three (orthogonal inputs), and rectified ones with one hidden layer; docs/README.md lists the derivations. What it
+    does not cover is refused with the reason. `nonlazy.theory.gaussian_process` is the baseline without features.
 
     **Arguments:**
 
@@ -38,12 +43,17 @@ def solve(
 
     **Returns:** a `nonlazy.theory.Prediction`.
 
-    **Raises:** `nonlazy.errors.InvalidInput`, also where there is no theory of this network.
+    **Raises:** `nonlazy.errors.InvalidInput`, also where there is no theory of this network;
+    `nonlazy.errors.TheoryError` where its equations could not be solved to the accuracy that is promised.
 
     Source: van Meegen & Sompolinsky (2025), "Results" and "Methods".
     """
     posterior = _posterior(network, task, temperature, readout_variance, weight_variance)
-    return _solver(posterior)(posterior, finite_size, fractions)
+    solver = _solver(posterior)
+    # Thousands of small factorizations: threads that wait for each other cost far more than they bring.
+    threads = 1 if posterior.task.P * posterior.task.m <= _LARGEST_ON_ONE_THREAD else None
+    with threadpool_limits(threads, user_api="blas"):
+        return solver(posterior, finite_size, fractions)
 
 
 def _solver(posterior: Posterior) -> Solver:
