@@ -18,6 +18,9 @@ from _sampling.report import print_comparison, print_gradient, print_machine, pr
 from rich.console import Console
 
 
+# Draws of nonlazy: as many as effective sample sizes need to be known to some 10 %, where that takes seconds.
+_DRAWS = {"linear": 1000, "sigmoid": 1000, "relu": 200}
+_QUICK_DRAWS = 500
 _GRADIENT_SIZES = (200, 500, 1000)
 _MEMORY_DRAWS = (200, 2000)
 _SMALL = 100
@@ -50,7 +53,7 @@ def main() -> int:
             console.print(f"\nsampling: {case}", highlight=False)
             comparison = compare(
                 case,
-                arguments.draws,
+                arguments.draws or (_QUICK_DRAWS if arguments.quick else _DRAWS[case.activation]),
                 arguments.nuts_warmup,
                 arguments.nuts_draws,
                 arguments.skip_nuts,
@@ -68,7 +71,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", choices=[*FIGURE2, "all"], help="column of Fig. 2 (default: all)")
     parser.add_argument("--temperature", type=float, help="T (default: linear 1e-3, sigmoid 1e-2, relu 1e-2)")
-    parser.add_argument("--draws", type=int, help="draws of nonlazy (default: 200; 500 with --quick)")
+    parser.add_argument("--draws", type=int, help="draws of nonlazy (default: 1000; relu 200; 500 with --quick)")
     parser.add_argument("--moves", choices=["none"], help="leave out nonlazy's moves between neurons, which NUTS lacks")
     parser.add_argument("--nuts-warmup", type=int, default=100, help="warm-up of NUTS, 100 or more (default: 100)")
     parser.add_argument("--nuts-draws", type=int, default=60, help="draws of NUTS, 60 or more (default: 60)")
@@ -81,9 +84,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small networks, to see that it works; no result")
     parser.add_argument("--out", type=Path, help="write the numbers to this file, as JSON")
     arguments = parser.parse_args()
-    if arguments.draws is None:
-        arguments.draws = 500 if arguments.quick else 200
-    if arguments.draws < 20:
+    if arguments.draws is not None and arguments.draws < 20:
         parser.error(f"--draws is {arguments.draws}: effective sample sizes need 20 or more")
     for name, least in _NUTS_LEAST.items():
         if getattr(arguments, f"nuts_{name}") < least:

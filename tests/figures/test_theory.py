@@ -24,6 +24,13 @@ def test_numbers_and_pictures(tmp_path):
     assert write_prediction(prediction, tmp_path / "new", "theory") == paths
 
 
+def test_texts_are_stored_without_a_warning(tmp_path):
+    prediction, _ = solve_experiment(load("figure2-sigmoid").quick())
+    write_prediction(prediction, tmp_path, "theory")
+    stored = xarray.open_zarr(tmp_path / "theory.zarr", consolidated=False)
+    assert [str(code) for code in stored["code"].values] == list(prediction.codes.names)
+
+
 def test_fractions_where_there_are_no_codes():
     with pytest.raises(InvalidInput, match="no codes"):
         solve_experiment(load("figure2-linear"), {(1, 0, 0): 1.0})

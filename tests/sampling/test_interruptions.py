@@ -18,6 +18,7 @@ from nonlazy.sampling._progress import Silent
 from nonlazy.sampling.store._chain_writer import ChainWriter
 from nonlazy.sampling.store._store import chain_progress, read_attributes
 from tests.sampling.runs import assert_same_draws, sample
+from tests.sampling.small_posteriors import general_task
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -98,8 +99,9 @@ def test_chains_of_a_batch_go_on_together(tmp_path, monkeypatch):
     assert_same_draws(sample(store=path, **arguments), whole)
 
 
-def test_jumps_keep_their_table_of_codes(tmp_path, monkeypatch):
-    posterior = nl.Posterior(nl.Network(12, 1, "sigmoid"), nl.tasks.toy(P=12, N0=14, y_minus=0.5, seed=1), 0.01)
+@pytest.mark.parametrize("task", [nl.tasks.toy(P=12, N0=14, y_minus=0.5, seed=1), general_task(12, 14)])
+def test_jumps_keep_their_table_of_codes(tmp_path, monkeypatch, task):
+    posterior = nl.Posterior(nl.Network(12, 1, "sigmoid"), task, 0.1)
     arguments: dict[str, Any] = dict(
         posterior=posterior, chains=1, moves=Jumps(every=2), warmup=24, checkpoint_seconds=0.0
     )

@@ -14,12 +14,12 @@ from nonlazy.sampling import _engine
 from nonlazy.sampling._chain_progress import Progress
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._job import Job
+from nonlazy.sampling._jumping import Jumping, Table, table_arrays
 from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
-from nonlazy.sampling._samplers import HMC, GradientDescent
+from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling._starts import initial
 from nonlazy.sampling._state_arrays import state_arrays, state_of
-from nonlazy.sampling.kernels import _jump
 from nonlazy.sampling.kernels._potential import Position
 from nonlazy.sampling.store._chain_writer import ChainWriter
 
@@ -51,16 +51,16 @@ class _Loop:
         self.coordinates = coordinates(job.posterior)
         kernel = _engine.make_kernel(job.posterior, self.coordinates, job.sampler, job.moves)
         self.batched = len(self.chains) > 1
-        self.compiled = _engine.compile_kernel(kernel, self.batched)
+        self.compiled = _engine.compile_kernel(kernel, self.batched, self.dtype)
         self.observer = _engine.make_observer(
             job.posterior, self.coordinates, kernel_pairs(job.posterior), job.record.test, self.dtype
         )
         self.snapshot_draws = evenly_spaced(job.draws, job.record.snapshots)
         self.kernel_draws = kernel_draws(job.draws) if job.record.averages_kernels(job.posterior) else ()
-        self.seed = np.int32(job.seed)
-        self.chain_numbers = np.array(self.chains, np.int32) if self.batched else np.int32(self.chains[0])
-        self.jump_problem: _jump.Collapsed | None = None
-        self.tables: list[_jump.Table] = []
+        self.seed = jnp.int32(job.seed)
+        self.chain_numbers = jnp.asarray(self.chains if self.batched else self.chains[0], jnp.int32)
+        self.jumping = Jumping(job.posterior, self.coordinates) if isinstance(job.moves, Jumps) else None
+        self.tables: list[Table] = []
         self._settings: tuple[tuple[int, float], Any, Any] | None = None
         self._forget_buffers()
 
@@ -78,10 +78,9 @@ class _Loop:
         )
         self.state = state_of(arrays, self.job.posterior.network.depth)
         self.class_activation = list(arrays["class_activation_sum"])
-        self.kernel_sum = list(arrays["kernel_sum"])
-        if "table_count" in arrays:
-            fields = (arrays[f"table_{name}"] for name in _jump.Table._fields)
-            self.tables = [_jump.Table(*parts) for parts in zip(*fields, strict=True)]
+        self.kernel_sum = jnp.asarray(arrays["kernel_sum"])
+        if self.jumping is not None:
+            self.tables = self.jumping.tables(arrays)
 
     def _start_afresh(self) -> None:
         job = self.job
@@ -102,8 +101,9 @@ class _Loop:
         self.iteration = self.draws = self.kernel_count = 0
         task, network = job.posterior.task, job.posterior.network
         self.class_activation = [np.zeros((network.width, task.classes)) for _ in self.chains]
-        shape = (network.depth, task.P, task.P) if self.kernel_draws else (0,)
-        self.kernel_sum = [np.zeros(shape) for _ in self.chains]
+        self.kernel_sum = stack(
+            [np.zeros((network.depth, task.P, task.P) if self.kernel_draws else (0,))] * len(starts)
+        )
 
     # The loop.
 
@@ -154,7 +154,6 @@ class _Loop:
             problem, control, state, self.seed, self.chain_numbers, np.int32(self.iteration)
         )
         self.problem = problem
-        info = jax.device_get(info)
         if phase.jump_every and (index + 1) % phase.jump_every == 0:
             attempts, accepted = self._jump(phase)
             info = info._replace(move_attempts=attempts, move_accepted=accepted)
@@ -162,25 +161,22 @@ class _Loop:
 
     def _jump(self, phase: Phase) -> tuple[Any, Any]:
         """A sweep of jumps in every chain; returns the changes of code that were proposed and accepted."""
-        phi = self.job.posterior.network.phi
-        if self.jump_problem is None:
-            self.jump_problem = _jump.make_problem(self.job.posterior)
+        assert self.jumping is not None
         positions = self._split(self.state.position)
         if phase.learn_codes or not self.tables:
-            self.tables = [_jump.make_table(phi, self.jump_problem, position) for position in positions]
+            self.tables = [self.jumping.table(position) for position in positions]
         moved = []
         for chain, table, position in zip(self.chains, self.tables, positions, strict=True):
             # 2**31 - 2 is no chain number: these streams never meet those of the iterations.
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), 2**31 - 2), chain)
             key = jax.random.fold_in(key, self.iteration)
-            moved.append(_jump.sweep(phi, self.jump_problem, table, position, key))
-        infos = [jax.device_get(info) for _, info in moved]
+            moved.append(self.jumping.sweep(table, position, key))
         if self.batched:
             position = jax.tree.map(lambda *parts: jnp.stack(parts), *(new for new, _ in moved))
         else:
             position = moved[0][0]
         self.state = self.state._replace(position=position)
-        attempts, accepted = [info.proposed for info in infos], [info.accepted for info in infos]
+        attempts, accepted = ([getattr(count, name) for _, count in moved] for name in ("proposed", "accepted"))
         return (np.array(attempts), np.array(accepted)) if self.batched else (attempts[0], accepted[0])
 
     def _problem_and_control(self, phase: Phase, temperature: float):
@@ -265,19 +261,14 @@ class _Loop:
     def _draw(self) -> None:
         draw, position = self.draws, self.state.position
         observer, outside = self._observer_now()
-        observed = jax.device_get(
-            self.compiled.observe(self.problem, observer, position, self.seed, self.chain_numbers, outside)
-        )
-        kernels = None
+        _, observed = self.compiled.observe(self.problem, observer, position, self.seed, self.chain_numbers, outside)
         if draw in self.kernel_draws:
-            kernels = self._split(np.asarray(self.compiled.kernels(self.problem, position), np.float64))
+            self.kernel_sum = self.compiled.add_kernels(self.problem, position, self.kernel_sum)
             self.kernel_count += 1
         for i, one in enumerate(self._split(observed)):
             if self.job.posterior.temperature == 0:
                 one["log_density"] = np.nan
             self.class_activation[i] = self.class_activation[i] + np.asarray(one.pop("class_activation"), np.float64)
-            if kernels is not None:
-                self.kernel_sum[i] = self.kernel_sum[i] + kernels[i]
             self.draw_buffer[i].append({**one, **_combine(self.pending[i])})
             self.pending[i] = []
         if draw in self.snapshot_draws:
@@ -319,6 +310,7 @@ class _Loop:
     def _flush(self) -> None:
         snapshots_done = sum(draw < self.draws for draw in self.snapshot_draws)
         warmup_done = min(self.iteration, self.job.warmup_iterations)
+        kernel_sum = np.asarray(self.kernel_sum)
         for i, writer in enumerate(self.writers):
             _write(writer, "warmup_sample_stats", warmup_done, self.warmup_buffer[i])
             for group, names in _GROUPS.items():
@@ -328,7 +320,7 @@ class _Loop:
             if self.draw_buffer[i]:
                 means = {"class_activation": self.class_activation[i] / self.draws}
                 if self.kernel_count:
-                    means["kernel"] = self.kernel_sum[i] / self.kernel_count
+                    means["kernel"] = self._split(kernel_sum)[i].astype(np.float64) / self.kernel_count
                 writer.write_once("running_means", means)
         progress = {
             "draws": self.draws,
@@ -342,13 +334,9 @@ class _Loop:
             writer.checkpoint({}, progress)
         arrays = state_arrays(jax.device_get(self.state)) | {
             "class_activation_sum": np.stack(self.class_activation),
-            "kernel_sum": np.stack(self.kernel_sum),
+            "kernel_sum": kernel_sum,
+            **table_arrays(self.tables),
         }
-        if self.tables:
-            arrays |= {
-                f"table_{name}": np.stack([getattr(table, name) for table in self.tables])
-                for name in _jump.Table._fields
-            }
         self.writers[0].checkpoint(arrays, progress)
         self.written = time.monotonic()
         self._forget_buffers()

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._coordinates import Coordinates
+from nonlazy.sampling._fetching import Fetched
 from nonlazy.sampling._record import SORTED_NORMS
 from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Moves, Rotations, Sampler
 from nonlazy.sampling._schedule import Phase
@@ -23,6 +24,7 @@ from nonlazy.sampling.kernels._potential import (
     outputs,
     preactivations,
     propagate,
+    residual_of,
     squares,
 )
 
@@ -187,13 +189,8 @@ def iterate(
         state.log_step_sum + control.average * log_step,
         state.log_step_count + control.average,
     )
-    residual = _residual(kernel, problem, position)
-    return state, IterationInfo(info, step_size, rotated.attempts, rotated.accepted, loss_of(residual))
-
-
-def _residual(kernel: Kernel, problem: Problem, position: Position) -> Float[Array, "m P"]:
-    last = preactivations(kernel.architecture, problem, position)[-1]
-    return outputs(kernel.architecture, problem, position, last) - problem.targets
+    loss = info.loss if kernel.moves == "none" else loss_of(residual_of(kernel.architecture, problem, position))
+    return state, IterationInfo(info, step_size, rotated.attempts, rotated.accepted, loss)
 
 
 class Observer(NamedTuple):
@@ -304,31 +301,42 @@ def snapshot(
     return kept
 
 
-def kernels(kernel: Kernel, problem: Problem, position: Position) -> Float[Array, "L P P"]:
-    """K_l of every layer on the training inputs."""
+def add_kernels(
+    kernel: Kernel, problem: Problem, position: Position, total: Float[Array, "L P P"]
+) -> Float[Array, "L P P"]:
+    """`total` plus K_l of every layer on the training inputs."""
     phis = [kernel.architecture.phi(z) for z in preactivations(kernel.architecture, problem, position)]
-    return jnp.stack([phi.T @ phi / phi.shape[0] for phi in phis])
+    return total + jnp.stack([phi.T @ phi / phi.shape[0] for phi in phis])
 
 
 class Compiled(NamedTuple):
-    """The jitted functions, for one chain or for a batch of chains with a leading axis."""
+    """The compiled functions, for one chain or for a batch of chains with a leading axis.
 
-    iterate: Any
-    observe: Any
+    - `iterate`: the new state, and `IterationInfo` in NumPy.
+    - `observe`: None, and what is kept of a draw in NumPy.
+    - `snapshot`, `add_kernels`: as the functions.
+    """
+
+    iterate: Fetched
+    observe: Fetched
     snapshot: Any
-    kernels: Any
+    add_kernels: Any
 
 
-def compile_kernel(kernel: Kernel, batched: bool) -> Compiled:
+def compile_kernel(kernel: Kernel, batched: bool, dtype) -> Compiled:
     """Jit the pieces; `batched` maps them over chains that share problem and settings."""
 
     def over(function, axes):
         bound = partial(function, kernel)
-        return jax.vmap(bound, in_axes=axes) if batched else bound
+        return jax.jit(jax.vmap(bound, in_axes=axes) if batched else bound)
 
+    def observed(*arguments):
+        return None, observe(kernel, *arguments)
+
+    axes = (None, None, 0, None, 0, None)
     return Compiled(
-        jax.jit(over(iterate, (None, None, 0, None, 0, None))),
-        jax.jit(over(observe, (None, None, 0, None, 0, None))),
-        jax.jit(over(snapshot, (None, None, 0, None, 0, None))),
-        jax.jit(over(kernels, (None, 0))),
+        Fetched(partial(iterate, kernel), axes, batched, dtype),
+        Fetched(observed, axes, batched, dtype),
+        over(snapshot, axes),
+        over(add_kernels, (None, 0, 0)),
     )

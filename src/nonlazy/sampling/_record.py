@@ -84,7 +84,7 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
         stats("sum_a2", "sum of squared readouts over neurons and outputs", "float64"),
         stats("acceptance", "mean acceptance probability of the draw's iterations"),
         stats("energy_error", "energy error of the draw's last trajectory"),
-        stats("step_size", "leapfrog step, or time step"),
+        stats("step_size", "time between two gradients, or time step"),
         stats("steps", "gradient steps of the draw's iterations", "int64"),
         stats("diverging", "iterations of the draw that diverged", "int64"),
         stats("shortened", "iterations whose trajectory reached max_steps", "int64"),
@@ -112,7 +112,7 @@ def variables(posterior: Posterior, record: Record) -> list[Variable]:
     for name, description in (
         ("loss", "1/2 sum (y - f)^2"),
         ("acceptance", "acceptance probability"),
-        ("step_size", "leapfrog step, or time step"),
+        ("step_size", "time between two gradients, or time step"),
         ("steps", "gradient steps"),
         ("diverging", "whether the iteration diverged"),
         ("temperature", "temperature T"),

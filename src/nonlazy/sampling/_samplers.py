@@ -16,10 +16,10 @@ class HMC:
 
     - `trajectory_length`: tau, in units of the prior's standard deviation. Recommended: 1; 2 for rectified networks,
       whose weakly constrained bulk moves slowly.
-    - `target_acceptance`: what the step size is adapted to in warm-up. Recommended: 0.8; 0.75 for rectified networks.
-    - `step_size`: where adaptation starts.
+    - `target_acceptance`: what the step size is adapted to in warm-up. Recommended: 0.9; 0.75 for rectified networks.
+    - `step_size`: time between two gradients, where adaptation starts.
     - `jitter`: trajectory lengths are uniform on tau (1 +- jitter).
-    - `max_steps`: longest trajectory in leapfrog steps. A trajectory that wanted more is shortened, and counted.
+    - `max_steps`: longest trajectory in gradients. A trajectory that wanted more is shortened, and counted.
     """
 
     trajectory_length: float | None = None
@@ -81,6 +81,8 @@ class GradientDescent:
 Sampler = HMC | Langevin | GradientDescent
 # 2^classes codes are searched for wells.
 MOST_JUMP_CLASSES = 6
+# Jumps on correlated inputs keep 16 matrices of P x P numbers, and a change of code costs P^3.
+_MOST_INPUTS_BY_DEFAULT = 1000
 NAMES = {"hmc": HMC, "langevin": Langevin, "gradient-descent": GradientDescent}
 
 
@@ -104,7 +106,8 @@ class Jumps:
     """Exact moves by which single neurons change their code, with the readouts integrated out.
 
     They bring the shares of the codes, which otherwise freeze as a chain starts, to equilibrium. One hidden layer,
-    sigmoidal activations, mutually orthogonal inputs.
+    sigmoidal activations, any inputs; non-lazy readouts where the inputs are correlated. There, every sweep also turns
+    sets of one to three neurons into their mirror images, z to -z, which moves codes against their complements.
 
     **Fields:**
 
@@ -147,7 +150,7 @@ def resolve_sampler(sampler: Sampler | str | None, posterior: Posterior) -> Samp
         sampler = replace(
             sampler,
             trajectory_length=sampler.trajectory_length or (2.0 if rectified else 1.0),
-            target_acceptance=sampler.target_acceptance or (0.75 if rectified else 0.8),
+            target_acceptance=sampler.target_acceptance or (0.75 if rectified else 0.9),
             max_steps=sampler.max_steps or (2000 if rectified else 400),
         )
     return sampler
@@ -156,13 +159,14 @@ def resolve_sampler(sampler: Sampler | str | None, posterior: Posterior) -> Samp
 def resolve_moves(moves: Moves | str | None, posterior: Posterior, sampler: Sampler, orthogonal: bool) -> Moves | None:
     """The moves between neurons under HMC; raises `InvalidInput` where those asked for do not apply.
 
-    By default rotations for activations of degree 1, and jumps for sigmoidal ones where they apply. `orthogonal` says
-    that K_0 = 1.
+    By default rotations for activations of degree 1, and jumps for sigmoidal ones where they apply, up to P = 1,000 on
+    correlated inputs. `orthogonal` says that K_0 = 1.
     """
     rotations = _why_no_rotations(posterior, sampler)
     jumps = _why_no_jumps(posterior, sampler, orthogonal)
     if moves is None:
-        return Rotations() if rotations is None else Jumps() if jumps is None else None
+        affordable = orthogonal or posterior.task.P <= _MOST_INPUTS_BY_DEFAULT
+        return Rotations() if rotations is None else Jumps() if jumps is None and affordable else None
     if moves == "none":
         return None
     if isinstance(moves, str) and moves in MOVES:
@@ -191,7 +195,10 @@ def _why_no_jumps(posterior: Posterior, sampler: Sampler, orthogonal: bool) -> s
         (not isinstance(sampler, HMC), f"the sampler HMC, not {type(sampler).__name__}"),
         (network.depth != 1, f"one hidden layer, not {network.depth}"),
         (network.phi.kind != "sigmoidal", f"a sigmoidal (bounded) activation, not {network.phi.name}"),
-        (not orthogonal, "mutually orthogonal training inputs of equal norm (K_0 = 1)"),
+        (
+            not orthogonal and network.readout == "lazy",
+            "a non-lazy readout, or mutually orthogonal inputs of equal norm (K_0 = 1)",
+        ),
         (classes > MOST_JUMP_CLASSES, f"at most {MOST_JUMP_CLASSES} classes, not {classes}"),
     ):
         if applies:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps, Langevin, Moves, Rotations, Sampler
-from nonlazy.sampling._starts import Annealed, Continuation, Start
+from nonlazy.sampling._starts import Annealed, Continuation, Planted, Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,10 @@ class Phase:
 # the shares of the codes settle sooner than one that follows the state to the end.
 _JUMP_QUENCH = 1 / 3
 _JUMP_LEARNING = 0.2
+# A planted state has readouts far larger than those of the posterior: its first steps must be a hundred times smaller,
+# and the usual adaptation takes hundreds of iterations to get there and back.
+_SETTLING = 40
+_SETTLING_GAIN = 0.5
 
 
 def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) -> int:
@@ -73,7 +77,7 @@ def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) 
         return math.ceil(moves.every * moves.warmup_sweeps / (1 - _JUMP_QUENCH))
     if posterior.network.phi.kind == "rectified":
         return 220
-    return 150
+    return 200
 
 
 def warmup_phases(
@@ -108,7 +112,9 @@ def warmup_phases(
             rotations=moves.attempts if isinstance(moves, Rotations) else 0,
             jump_every=moves.every if isinstance(moves, Jumps) else 0,
         )
-        quench = replace(base, name="quench", step_size=sampler.step_size, recovery=4.0, jump_every=0)
+        # On its way up the step size grows by 10 % an iteration at most, whatever the target.
+        recovery = 1.0 / (1.0 - sampler.target_acceptance)
+        quench = replace(base, name="quench", step_size=sampler.step_size, recovery=recovery, jump_every=0)
         if isinstance(moves, Jumps):
             first, rest = _split(warmup, _JUMP_QUENCH)
             middle, last = _split(rest, _JUMP_LEARNING)
@@ -120,8 +126,11 @@ def warmup_phases(
             quench = replace(quench, trajectory_length=0.5, rotations=moves.quench_attempts)
             phases = [replace(quench, iterations=first), *_adaptation(base, last)]
         else:
-            first, last = _split(warmup, 2 / 3)
+            first, last = _split(warmup, 0.5)
             phases = [replace(quench, iterations=first), *_adaptation(base, last)]
+    if isinstance(start, Planted) and isinstance(sampler, HMC) and warmup:
+        settling = replace(phases[0], name="settling", iterations=_SETTLING, adapt=_SETTLING_GAIN)
+        phases = [settling, *(replace(phase, step_size=None) for phase in phases)]
     if isinstance(start, Annealed):
         T0 = start.temperature
         if T0 <= T:
@@ -139,9 +148,13 @@ def warmup_phases(
 
 
 def _adaptation(base: Phase, iterations: int) -> tuple[Phase, Phase]:
-    """Adaptation from the quench's large steps to those of the target, and then their average."""
+    """Adaptation from the quench's large steps to those of the target, and then their average.
+
+    The quench leaves the step size too large, where many trajectories are rejected: a high gain brings it back in time.
+    """
     first, last = _split(iterations, 0.5)
-    return replace(base, iterations=first), replace(base, name="averaging", iterations=last, adapt=0.05, average=True)
+    averaging = replace(base, name="averaging", iterations=last, adapt=0.1, average=True)
+    return replace(base, iterations=first, adapt=0.2), averaging
 
 
 def sampling_phase(posterior: Posterior, sampler: Sampler, moves: Moves | None, iterations: int) -> Phase:

@@ -100,8 +100,16 @@ def log_likelihood(problem: Collapsed, U: Float[Array, "N P"]) -> Float[Array, "
 
 
 def draw_readouts(problem: Collapsed, inverse: Inverse, U: Float[Array, "N P"], key: Array) -> Float[Array, "m N"]:
-    """Whitened readouts given the activations: a prior draw corrected by its misfit, exactly."""
+    """Whitened readouts given the activations, drawn from their exact law."""
     N, P = U.shape
     normals = jax.random.normal(key, (problem.targets.shape[1], N + P), jnp.float64)
+    return readouts_from(problem, inverse, U, normals)
+
+
+def readouts_from(
+    problem: Collapsed, inverse: Inverse, U: Float[Array, "N P"], normals: Float[Array, "m N+P"]
+) -> Float[Array, "m N"]:
+    """`draw_readouts` of given normals: a prior draw corrected by its misfit, exactly."""
+    N = U.shape[0]
     prior, noise = normals[:, :N], jnp.sqrt(problem.noise) * normals[:, N:]
     return prior + (problem.targets.T - prior @ U - noise) @ inverse.matrix @ U.T

@@ -1,9 +1,16 @@
-"""Hamiltonian Monte Carlo: leapfrog trajectories of jittered length, full momentum refreshment, Metropolis test.
+"""Hamiltonian Monte Carlo: trajectories of jittered length, full momentum refreshment, Metropolis test.
 
-Target exp(-U(x)), unit mass. One iteration: v ~ N(0, 1); n = ceil(tau j / epsilon) leapfrog steps with j uniform on
-[1 - jitter, 1 + jitter]; accept with probability min(1, exp(-dH)). The energy error is formed from differences
-(`_potential.change_of_half_squares`). A trajectory that is not finite is rejected and counted as divergent.
-Source: Neal (2011), "MCMC using Hamiltonian dynamics".
+Target exp(-U(x)), unit mass. One iteration: v ~ N(0, 1); n = 2 ceil(tau j / 2 epsilon) gradients, each a time epsilon
+apart, with j uniform on [1 - jitter, 1 + jitter]; accept with probability min(1, exp(-dH)). The energy error is formed
+from differences (`_potential.change_of_half_squares`). A trajectory that is not finite is rejected and counted as
+divergent. Source: Neal (2011), "MCMC using Hamiltonian dynamics".
+
+The integrator is the minimum-norm one with two gradients a step, reversible and volume-preserving like leapfrog,
+
+    kick 2 b epsilon, drift epsilon, kick 2 (1 - 2 b) epsilon, drift epsilon, kick 2 b epsilon.
+
+With as many gradients its leading error is about a third of leapfrog's (b = 1/4), so that fewer reach the same
+acceptance. Source: McLachlan, SIAM J. Sci. Comput. 16, 151 (1995); Takaishi & de Forcrand, hep-lat/0505020.
 """
 
 from typing import NamedTuple
@@ -25,6 +32,8 @@ from nonlazy.sampling.kernels._potential import (
 )
 
 
+# b, where the norm of the two leading error terms is least.
+_OUTER_KICK = 0.1931833275037836
 # An energy error above this says that the integrator has left the trajectory, as in Stan and NumPyro.
 _DIVERGENCE = 1000.0
 
@@ -32,6 +41,7 @@ _DIVERGENCE = 1000.0
 class Trajectory(NamedTuple):
     """How a trajectory is simulated: dynamic numbers, so that a change compiles nothing anew.
 
+    `step_size` is the time between two gradients, `max_steps` the most gradients of a trajectory.
     `adjusted` 0 accepts every finite trajectory: a warm-up device, never used for draws.
     """
 
@@ -46,16 +56,18 @@ PhasePoint = tuple[Position, Position, Float[Array, ""]]
 
 
 class Info(NamedTuple):
-    """What one iteration did: acceptance probability, whether it moved, energy error, leapfrog steps, divergence."""
+    """What one iteration did: acceptance probability, whether it moved, energy error, gradients but for the first,
+    divergence, and the loss where it ended."""
 
     acceptance: Float[Array, ""]
     accepted: Int[Array, ""]
     energy_error: Float[Array, ""]
     steps: Int[Array, ""]
     diverging: Int[Array, ""]
+    loss: Float[Array, ""]
 
 
-def leapfrog(
+def integrate(
     architecture: Architecture,
     problem: Problem,
     position: Position,
@@ -63,9 +75,10 @@ def leapfrog(
     step_size: Float[Array, ""],
     steps: Int[Array, ""],
 ) -> tuple[Position, Position, Float[Array, ""], Float[Array, ""]]:
-    """`steps` leapfrog steps; returns position, momentum, and the loss at the start and at the end.
+    """`steps` gradients (an even number) a time `step_size` apart, and one at the start; returns position, momentum,
+    and the loss at the start and at the end.
 
-    One loop with one gradient in it (half kicks at both ends, no drift before the first), so that it compiles once.
+    One loop with one gradient in it (outer kicks at both ends, no drift before the first), so that it compiles once.
     """
     start = loss_of(problem.targets * 0.0)
 
@@ -73,7 +86,9 @@ def leapfrog(
         position, momentum, first_loss, _ = carry
         position = add(position, jnp.where(index == 0, 0.0, step_size), momentum)
         force, residual = gradient(architecture, problem, position)
-        kick = jnp.where((index == 0) | (index == steps), 0.5 * step_size, step_size)
+        # Where two steps meet, so do their outer kicks.
+        outer = jnp.where((index == 0) | (index == steps), 2.0 * _OUTER_KICK, 4.0 * _OUTER_KICK)
+        kick = step_size * jnp.where(index % 2 == 1, 2.0 * (1.0 - 2.0 * _OUTER_KICK), outer)
         loss = loss_of(residual)
         return position, add(momentum, -kick, force), jnp.where(index == 0, loss, first_loss), loss
 
@@ -88,14 +103,16 @@ def iterate(
     momentum_key, jitter_key, accept_key = jax.random.split(key, 3)
     momentum = normal_like(momentum_key, position)
     spread = 1.0 + trajectory.jitter * jax.random.uniform(jitter_key, (), dtype, -1.0, 1.0)
-    wanted = jnp.ceil(trajectory.length * spread / trajectory.step_size)
-    steps = jnp.clip(wanted, 1.0, trajectory.max_steps.astype(dtype)).astype(jnp.int32)
-    new, new_momentum, old_loss, new_loss = leapfrog(
+    pairs = jnp.ceil(0.5 * trajectory.length * spread / trajectory.step_size)
+    most = jnp.maximum(trajectory.max_steps // 2, 1).astype(dtype)
+    steps = 2 * jnp.clip(pairs, 1.0, most).astype(jnp.int32)
+    new, new_momentum, old_loss, new_loss = integrate(
         architecture, problem, position, momentum, trajectory.step_size, steps
     )
     error = energy_error(problem, (position, momentum, old_loss), (new, new_momentum, new_loss))
     accepted, info = metropolis(error, trajectory.adjusted, accept_key)
-    return choose(accepted, new, position), info._replace(steps=steps)
+    loss = jnp.where(accepted, new_loss, old_loss)
+    return choose(accepted, new, position), info._replace(steps=steps, loss=loss)
 
 
 def energy_error(problem: Problem, old: PhasePoint, new: PhasePoint) -> Float[Array, ""]:
@@ -108,7 +125,7 @@ def energy_error(problem: Problem, old: PhasePoint, new: PhasePoint) -> Float[Ar
 
 
 def metropolis(error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) -> tuple[Array, Info]:
-    """Whether a proposal with this energy error is accepted, and what to report of it."""
+    """Whether a proposal with this energy error is accepted, and what to report of it; the loss is for the caller."""
     finite = jnp.isfinite(error)
     acceptance = jnp.where(finite, jnp.exp(jnp.minimum(0.0, -error)), 0.0)
     uniform = jax.random.uniform(key, (), error.dtype)
@@ -119,4 +136,5 @@ def metropolis(error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) ->
         energy_error=error,
         steps=jnp.ones((), jnp.int32),
         diverging=(~finite | (error > _DIVERGENCE)).astype(jnp.int32),
+        loss=jnp.zeros((), error.dtype),
     )

@@ -20,7 +20,8 @@ Steps 1 to 3 are evaluated for a block of neurons at once and kept as long as no
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,7 @@ from nonlazy.sampling.kernels._potential import Position
 
 
 _REFERENCE_STEPS = 5
+_Rows = TypeVar("_Rows")
 
 
 class Settings(NamedTuple):
@@ -86,7 +88,7 @@ class SweepInfo(NamedTuple):
     drift: Float[Array, ""]
 
 
-class _Randoms(NamedTuple):
+class Randoms(NamedTuple):
     """The order of the neurons and the random numbers of each attempt."""
 
     order: Int[Array, " N"]
@@ -132,41 +134,17 @@ def sweep_traced(
     random_key, rank_key, readout_key = jax.random.split(key, 3)
     N = position.first.shape[0]
     m = position.readout.shape[0]
-    B = min(settings.block, N)
-    randoms = _randoms(random_key, N, m, settings)
+    randoms, _, _ = make_randoms(random_key, N, m, settings)
     first = position.first[randoms.order]
     inverse = invert(problem, features(phi, problem, first))
 
-    def block(carry):
-        at, first, inverse, proposed, accepted = carry
-        # The last block starts where a whole one fits; neurons before `at` have had their attempt.
-        start = jnp.minimum(at, N - B)
-        screened = _screen(phi, settings, problem, table, inverse, first, randoms, start)
-        wanted = jnp.ones(B, bool) if settings.redraw else screened.new != screened.old
+    def screen(first, inverse, start):
+        return _screen(phi, settings, problem, table, inverse, first, randoms, start)
 
-        def waiting(neuron):
-            return wanted & (jnp.arange(B) + start >= neuron)
+    def attempt(first, inverse, screened, start, j):
+        return _attempt(phi, settings, problem, table, inverse, first, randoms, screened, start, j, rank_key)
 
-        def more(inner):
-            neuron, *_, moved = inner
-            return jnp.any(waiting(neuron)) & ~moved
-
-        def attempt(inner):
-            neuron, first, inverse, proposed, accepted, _ = inner
-            j = jnp.argmax(waiting(neuron)).astype(jnp.int32)
-            first, inverse, moved = _attempt(
-                phi, settings, problem, table, inverse, first, randoms, screened, start, j, rank_key
-            )
-            count = moved.astype(jnp.int32)
-            return start + j + 1, first, inverse, proposed + 1, accepted + count, moved
-
-        inner = (at, first, inverse, proposed, accepted, jnp.zeros((), bool))
-        neuron, first, inverse, proposed, accepted, moved = jax.lax.while_loop(more, attempt, inner)
-        return jnp.where(moved, neuron, start + B), first, inverse, proposed, accepted
-
-    zero = jnp.zeros((), jnp.int32)
-    carry = (zero, first, inverse, zero, zero)
-    _, first, inverse, proposed, accepted = jax.lax.while_loop(lambda carry: carry[0] < N, block, carry)
+    first, inverse, proposed, accepted = attempt_all(settings, first, inverse, screen, attempt)
     U = features(phi, problem, first)
     drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
     readout = draw_readouts(problem, inverse, U, readout_key).astype(position.readout.dtype)
@@ -177,16 +155,64 @@ def sweep_traced(
 _sweep = jax.jit(sweep_traced, static_argnums=(0, 1))
 
 
-def _randoms(key: Array, N: int, m: int, settings: Settings) -> _Randoms:
+def attempt_all(
+    settings: Settings, first: _Rows, inverse: Inverse, screen: Callable, attempt: Callable
+) -> tuple[_Rows, Inverse, Int[Array, ""], Int[Array, ""]]:
+    """Every neuron's attempt, in the order of the rows: the new state, and changes proposed and accepted.
+
+    `first` is an array with a row a neuron, or several. `screen(first, inverse, start)` gives `old` and `new` labels of
+    a block of neurons and whatever else `attempt(first, inverse, screened, start, j)` needs to try a change of the
+    block's neuron `j`: the new rows and inverse, and whether it was accepted.
+    """
+    N = jax.tree.leaves(first)[0].shape[0]
+    B = min(settings.block, N)
+
+    def block(carry):
+        at, first, inverse, proposed, accepted = carry
+        # The last block starts where a whole one fits; neurons before `at` have had their attempt.
+        start = jnp.minimum(at, N - B)
+        screened = screen(first, inverse, start)
+        wanted = jnp.ones(B, bool) if settings.redraw else screened.new != screened.old
+
+        def waiting(neuron):
+            return wanted & (jnp.arange(B) + start >= neuron)
+
+        def more(inner):
+            neuron, *_, moved = inner
+            return jnp.any(waiting(neuron)) & ~moved
+
+        def one(inner):
+            neuron, first, inverse, proposed, accepted, _ = inner
+            j = jnp.argmax(waiting(neuron)).astype(jnp.int32)
+            first, inverse, moved = attempt(first, inverse, screened, start, j)
+            count = moved.astype(jnp.int32)
+            return start + j + 1, first, inverse, proposed + 1, accepted + count, moved
+
+        inner = (at, first, inverse, proposed, accepted, jnp.zeros((), bool))
+        neuron, first, inverse, proposed, accepted, moved = jax.lax.while_loop(more, one, inner)
+        return jnp.where(moved, neuron, start + B), first, inverse, proposed, accepted
+
+    zero = jnp.zeros((), jnp.int32)
+    carry = (zero, first, inverse, zero, zero)
+    _, first, inverse, proposed, accepted = jax.lax.while_loop(lambda carry: carry[0] < N, block, carry)
+    return first, inverse, proposed, accepted
+
+
+def make_randoms(
+    key: Array, N: int, m: int, settings: Settings, normals: int = 0, uniforms: int = 0
+) -> tuple[Randoms, Float[Array, " normals"], Float[Array, " uniforms"]]:
+    """The random numbers of a sweep's attempts, and as many others as are asked for."""
     # Few calls of the generator: each costs a third of a second to compile.
     normal_key, uniform_key = jax.random.split(key)
-    normals = jax.random.normal(normal_key, (N, 2 * m), jnp.float64)
-    uniforms = jax.random.uniform(uniform_key, (N, 4 + settings.freedom // 2), jnp.float64)
+    columns = 4 + settings.freedom // 2
+    normal = jax.random.normal(normal_key, (N * 2 * m + normals,), jnp.float64)
+    uniform = jax.random.uniform(uniform_key, (N * columns + uniforms,), jnp.float64)
     # The barrier keeps the compiler from repeating the generator in every consumer.
-    normals, uniforms = jax.lax.optimization_barrier((normals, uniforms))
-    label, fresh, accept = uniforms[:, 1:4].T
-    order = jnp.argsort(uniforms[:, 0])
-    return _Randoms(order, normals[:, :m], normals[:, m:], label, fresh, accept, uniforms[:, 4:])
+    normal, uniform = jax.lax.optimization_barrier((normal, uniform))
+    own, mine = normal[: N * 2 * m].reshape(N, 2 * m), uniform[: N * columns].reshape(N, columns)
+    label, fresh, accept = mine[:, 1:4].T
+    randoms = Randoms(jnp.argsort(mine[:, 0]), own[:, :m], own[:, m:], label, fresh, accept, mine[:, 4:])
+    return randoms, normal[N * 2 * m :], uniform[N * columns :]
 
 
 def _screen(
@@ -196,7 +222,7 @@ def _screen(
     table: Table,
     inverse: Inverse,
     first: Float[Array, "N P"],
-    randoms: _Randoms,
+    randoms: Randoms,
     start: Int[Array, ""],
 ) -> _Screened:
     """Steps 1 to 3 for the block of neurons from `start`."""
@@ -207,16 +233,16 @@ def _screen(
     whitened = dual + jnp.sqrt(1.0 - overlap)[:, None] * rows.readout
     a = (whitened / math.sqrt(P)).T.astype(jnp.float32)
     wells = find_wells(problem, table, fields, settings.steps)
-    log_share = log_shares(wells, table.count, settings.floor)
+    log_share = log_shares(wells.log_weight, table.count, settings.floor)
     cumulative = jnp.cumsum(jnp.exp(log_share), axis=0)
     new = jnp.argmax(cumulative > rows.label * cumulative[-1], axis=0).astype(jnp.int32)
     return _Screened(nearest(table, a), new, a, log_share, wells)
 
 
-def log_shares(wells: Wells, used: Int[Array, ""], floor: float) -> Float[Array, "wells B"]:
+def log_shares(log_weight: Float[Array, "wells B"], used: Int[Array, ""], floor: float) -> Float[Array, "wells B"]:
     """log pi: the probabilities of the labels, float64."""
-    real = (jnp.arange(wells.log_weight.shape[0]) < used)[:, None]
-    share = jax.nn.softmax(jnp.where(real, wells.log_weight.astype(jnp.float64), -jnp.inf), axis=0)
+    real = (jnp.arange(log_weight.shape[0]) < used)[:, None]
+    share = jax.nn.softmax(jnp.where(real, log_weight.astype(jnp.float64), -jnp.inf), axis=0)
     return jnp.log(jnp.where(real, (1.0 - floor) * share + floor / used, 0.0))
 
 
@@ -234,7 +260,7 @@ class Candidate(NamedTuple):
 
     label: Int[Array, ""]
     a: Float[Array, " m"]
-    z: Float[Array, " P"]
+    z: Float[Array, " r"]
     u: Float[Array, " P"]
     applied: Float[Array, " P"]
 
@@ -246,7 +272,7 @@ def _attempt(
     table: Table,
     inverse: Inverse,
     first: Float[Array, "N P"],
-    randoms: _Randoms,
+    randoms: Randoms,
     screened: _Screened,
     start: Int[Array, ""],
     j: Int[Array, ""],
@@ -291,9 +317,23 @@ def _attempt(
     return first, inverse, moved
 
 
+@runtime_checkable
+class Peaks(Protocol):
+    """Wells as far as their readouts go: centre and curvature P L diag(pivots) L^T, cavities last."""
+
+    @property
+    def readout(self) -> Float[Array, "wells m B"]: ...
+
+    @property
+    def lower(self) -> Float[Array, "wells m m B"]: ...
+
+    @property
+    def pivots(self) -> Float[Array, "wells m B"]: ...
+
+
 def student(
     settings: Settings,
-    wells: Wells,
+    wells: Peaks,
     label: Int[Array, ""],
     normal: Float[Array, " m"],
     uniforms: Float[Array, " half"],
@@ -306,7 +346,7 @@ def student(
     return centre + radius * solve_transposed(lower, normal / jnp.sqrt(pivots))
 
 
-def log_student(settings: Settings, wells: Wells, label: Int[Array, ""], a: Float[Array, " m"], P: int) -> Array:
+def log_student(settings: Settings, wells: Peaks, label: Int[Array, ""], a: Float[Array, " m"], P: int) -> Array:
     """log density of `student`, up to what all wells share."""
     centre, lower, pivots = (x[label, ..., 0].astype(jnp.float64) for x in (wells.readout, wells.lower, wells.pivots))
     scaled = lower.T @ (a - centre)
@@ -339,7 +379,7 @@ def log_excess(
 
 def log_target(cavity: Cavity, state: Candidate) -> Float[Array, ""]:
     """log p(a, z | Y, the other neurons' z), up to a constant."""
-    P = state.z.size
+    P = state.u.size
     coupling = math.sqrt(P) * (state.u @ cavity.dual) @ state.a
     square = P * jnp.sum(state.a * state.a)
     return coupling - 0.5 * square * (1.0 + state.u @ state.applied) - 0.5 * jnp.sum(state.z * state.z)

@@ -216,7 +216,7 @@ def _newton(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
         ]
         for r in range(m)
     ]
-    lower, pivots, smallest = _factorise(H)
+    lower, pivots, smallest = factorise(H)
     step = solve(lower, pivots, gradient)
     change = jnp.sqrt(jnp.sum(step * step, axis=0))
     step = step * jnp.minimum(1.0, _STEP_CAP / jnp.maximum(change, 1e-12))
@@ -233,7 +233,7 @@ def _newton(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
     )
 
 
-def _factorise(H: list[list[Array]]) -> tuple[Float[Array, "m m B"], Float[Array, "m B"], Float[Array, " B"]]:
+def factorise(H: list[list[Array]]) -> tuple[Float[Array, "m m ..."], Float[Array, "m ..."], Float[Array, "..."]]:
     """L, pivots (kept above the smallest that is trusted) and the smallest pivot of H = L diag(pivots) L^T."""
     m = len(H)
     pivots, raw = [], []
@@ -247,7 +247,9 @@ def _factorise(H: list[list[Array]]) -> tuple[Float[Array, "m m B"], Float[Array
     return jnp.stack([jnp.stack(row) for row in lower]), jnp.stack(pivots), jnp.min(jnp.stack(raw), axis=0)
 
 
-def solve(lower: Float[Array, "m m B"], pivots: Float[Array, "m B"], x: Float[Array, "m B"]) -> Float[Array, "m B"]:
+def solve(
+    lower: Float[Array, "m m ..."], pivots: Float[Array, "m ..."], x: Float[Array, "m ..."]
+) -> Float[Array, "m ..."]:
     """H^-1 x."""
     m = x.shape[0]
     y = [x[0]]

@@ -26,6 +26,7 @@ from nonlazy.sampling.kernels._potential import (
     gradient,
     loss_of,
     normal_like,
+    residual_of,
 )
 
 
@@ -72,8 +73,8 @@ def iterate(
         )
 
     start = (position, force, loss_of(residual), zero, jnp.zeros((), jnp.int32), zero, jnp.zeros((), jnp.int32))
-    position, _, _, acceptance, accepted, error, diverging = jax.lax.fori_loop(0, diffusion.steps, body, start)
-    return position, Info(acceptance / diffusion.steps, accepted, error, diffusion.steps, diverging)
+    position, _, loss, acceptance, accepted, error, diverging = jax.lax.fori_loop(0, diffusion.steps, body, start)
+    return position, Info(acceptance / diffusion.steps, accepted, error, diffusion.steps, diverging, loss)
 
 
 def descend(
@@ -93,7 +94,13 @@ def descend(
 
     new, worst = jax.lax.fori_loop(0, diffusion.steps, body, (position, jnp.zeros((), position.readout.dtype)))
     finite = jnp.isfinite(worst) & jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(new)]))
+    end = choose(finite, new, position)
     one = jnp.ones((), position.readout.dtype)
-    return choose(finite, new, position), Info(
-        jnp.where(finite, one, 0.0), finite.astype(jnp.int32), 0.0 * one, diffusion.steps, (~finite).astype(jnp.int32)
+    return end, Info(
+        acceptance=jnp.where(finite, one, 0.0),
+        accepted=finite.astype(jnp.int32),
+        energy_error=0.0 * one,
+        steps=diffusion.steps,
+        diverging=(~finite).astype(jnp.int32),
+        loss=loss_of(residual_of(architecture, problem, end)),
     )

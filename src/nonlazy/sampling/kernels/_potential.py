@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from nonlazy.activations import Activation
+from nonlazy.sampling.kernels._random import normal
 
 
 class Position(NamedTuple):
@@ -73,6 +74,12 @@ def outputs(
     return problem.gain * (position.readout @ architecture.phi(last))
 
 
+def residual_of(architecture: Architecture, problem: Problem, position: Position) -> Float[Array, "m P"]:
+    """f - y on the training inputs."""
+    last = preactivations(architecture, problem, position)[-1]
+    return outputs(architecture, problem, position, last) - problem.targets
+
+
 def loss_of(residual: Float[Array, "m P"]) -> Float[Array, ""]:
     """1/2 sum (f - y)^2."""
     return 0.5 * jnp.sum(residual * residual)
@@ -117,9 +124,7 @@ def normal_like(key: Array, position: Position) -> Position:
     """Independent N(0, 1) in the shape of a position."""
     leaves, structure = jax.tree.flatten(position)
     keys = jax.random.split(key, len(leaves))
-    return jax.tree.unflatten(
-        structure, [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
-    )
+    return jax.tree.unflatten(structure, [normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)])
 
 
 def choose(condition: Bool[Array, ""], new: Position, old: Position) -> Position:

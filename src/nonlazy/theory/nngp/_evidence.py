@@ -1,5 +1,7 @@
 """The readout variance that makes the targets most probable."""
 
+from typing import Any
+
 import numpy as np
 import scipy.optimize
 
@@ -21,7 +23,7 @@ def evidence_readout_variance(modes: Modes, temperature: float) -> float:
         cost = np.array([-modes.log_evidence(float(np.exp(s)), temperature) for s in logs])
         lowest = int(np.argmin(cost))
         around = logs[max(lowest - 1, 0)], logs[min(lowest + 1, logs.size - 1)]
-        found = scipy.optimize.minimize_scalar(
+        found: Any = scipy.optimize.minimize_scalar(
             lambda s: -modes.log_evidence(float(np.exp(s)), temperature), bounds=around, options={"xatol": 1e-10}
         )
         # The lower end stands for sigma_a^2 = 0.
