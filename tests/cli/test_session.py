@@ -67,7 +67,8 @@ def test_a_run_leaves_picture_numbers_samples_and_experiment(sampled):
     results = folder / "nonlazy-tiny"
     assert "Traceback" not in result.output, result.output
     written = {path.name for path in results.iterdir()}
-    assert written == {"tiny.png", "tiny.pdf", "tiny.json", "run.zarr", "experiment.toml"}
+    pictures = {f"{name}.{kind}" for name in ("tiny", "tiny-theory") for kind in ("png", "pdf")}
+    assert written == {*pictures, "tiny.json", "run.zarr", "experiment.toml"}
     assert (results / "tiny.png").read_bytes().startswith(b"\x89PNG")
     assert (results / "tiny.pdf").read_bytes().startswith(b"%PDF")
     assert all(name in result.output for name in ("Coding scheme", "Outputs", "test inputs", "R-hat"))

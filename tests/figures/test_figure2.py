@@ -75,7 +75,9 @@ def test_the_report_counts_every_neuron_of_every_chain(tmp_path):
         np.testing.assert_allclose(row.readout, readouts[chosen].mean(axis=0), rtol=1e-4)
         means = [phi[np.ix_(chosen, found.run.task.labels == c)].mean() for c in range(3)]
         np.testing.assert_allclose(row.activation, means, rtol=1e-4)
-    assert found.test is None and found.comparison == ()
+    assert found.test is None
+    shares = [row for row in found.comparison if row.quantity.startswith("share of ")]
+    assert shares and sum(row.samples for row in shares) == pytest.approx(1)
 
 
 def test_the_mean_outputs_are_those_of_the_draws(tmp_path):
@@ -103,6 +105,8 @@ def test_a_python_user_gets_the_same_folder_as_the_command(tmp_path, monkeypatch
     assert {path.name for path in (tmp_path / "nonlazy-figure-2-sigmoid").iterdir()} == {
         "figure-2-sigmoid.png",
         "figure-2-sigmoid.pdf",
+        "figure-2-sigmoid-theory.png",
+        "figure-2-sigmoid-theory.pdf",
         "figure-2-sigmoid.json",
         "run.zarr",
         "experiment.toml",
