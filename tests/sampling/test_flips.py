@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from nonlazy import Network, Posterior
 from nonlazy.activations import BUILTIN, get
@@ -89,8 +90,6 @@ def test_repeated_flips_reach_every_set_of_neurons_with_its_probability(float64)
 
     sign = np.asarray(jax.jit(jax.vmap(chain))(jax.random.split(jax.random.key(3), chains)))
     count = np.bincount(((1 - sign) / 2 @ [8, 4, 2, 1]).astype(int), minlength=16)
-    import scipy.stats
-
     usual = exact * chains > 5
     observed = np.append(count[usual], count[~usual].sum())
     expected = np.append(exact[usual], exact[~usual].sum()) * chains

@@ -26,7 +26,7 @@ def run(model: Any, batch: Any, chosen: Callable[..., list[str]], of: str, recor
         for name, value in seen:
             record(name, value, "last")
         return
-    import equinox
+    import equinox  # pyright: ignore[reportMissingImports]
 
     model = equinox.nn.inference_mode(model)
     modules = dict(_walk(model, ""))

@@ -17,7 +17,7 @@ def run(model: Any, batch: Any, chosen: Callable[..., list[str]], of: str, recor
     **Arguments:** `chosen(names, usual)`: picks the layers; `of`: "outputs" or "inputs"; `record(name, array,
     channels)`.
     """
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     modules = {name or "model": module for name, module in model.named_modules()}
     handles = []

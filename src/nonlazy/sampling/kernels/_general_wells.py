@@ -1,7 +1,7 @@
 """Wells of a single neuron for any input kernel: Gaussian approximations of (a, u) in the neuron's cavity.
 
 Units: a is the readout in prior standard deviations over sqrt(P), u the whitened preactivations, z = S u with
-S S^T = K_0. In the cavity that the other neurons leave
+S S^T = sigma_1^2 K_0. In the cavity that the other neurons leave
 
     log p(a, u) = -P |a|^2 / 2 - |u|^2 / 2 + (t a) . phi(z) - |a|^2 / 2 phi(z)^T M phi(z) ,
 
@@ -15,7 +15,7 @@ the elementwise product M o V without its diagonal. The bound on log p(a),
 
     F = -P |a|^2 / 2 + (t a) . <phi> - |a|^2 h / 2 - KL ,
 
-is maximised by joint Newton steps in (a, c), with -dg/dz in place of the curvature in z, g the gradient:
+is maximised by joint Newton steps in (a, c). With g the gradient of its first three terms in z, W = -dg/dz and
 
     B = 1 + S^T W S ,  W = |a|^2 D M D + diag(tau) ,  D = diag <phi'> ,
 
