@@ -81,3 +81,26 @@ def test_the_printed_prediction_says_what_was_solved_and_how_well(task):
     text = str(nl.theory.solve(nl.Network(40, 2, "linear"), task, temperature=0.01))
     for part in ("L = 2, N = 40", "T = 0.01", "readout covariance U", "residual", "certified"):
         assert part in text
+
+
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "relu"])
+def test_densities_ask_for_a_row_of_numbers(task, activation):
+    prediction = nl.theory.solve(nl.Network(40, 1, activation), task, temperature=0.01)
+    bad = np.array([0.0, np.nan])
+    with pytest.raises(InvalidInput, match="grid holds 1 values that are not finite"):
+        prediction.readout_density(np.eye(3)[0], bad)
+    with pytest.raises(InvalidInput, match="grid holds 1 values that are not finite"):
+        prediction.preactivation_density(bad, None, 0)
+    grid = np.linspace(-6, 6, 4001)
+    for density in (prediction.readout_density(np.eye(3)[0], grid), prediction.preactivation_density(grid, None, 0)):
+        assert density.min() >= 0
+
+
+def test_an_input_of_zeros_has_no_density():
+    X = np.eye(6)
+    X[0] = 0
+    task = nl.tasks.from_arrays(X, labels=np.array([0, 0, 0, 1, 1, 1]))
+    prediction = nl.theory.solve(nl.Network(20, 1, "linear"), task, temperature=0.01)
+    with pytest.raises(InvalidInput, match="class 0 has an input whose numbers are all 0"):
+        prediction.preactivation_density(np.linspace(-1, 1, 4), None, 0)
+    nl.plots.prediction(prediction)

@@ -75,7 +75,11 @@ def preactivation_densities(
     task = prediction.posterior.task
     grid = np.linspace(*limits, _POINTS)
     for label in np.unique(task.labels):
-        density = np.asarray(prediction.preactivation_density(grid, code, int(label), layer), float)
+        try:
+            density = np.asarray(prediction.preactivation_density(grid, code, int(label), layer), float)
+        except InvalidInput:
+            # An input of zeros has preactivations 0, and its class no density.
+            continue
         colour = _style.PALETTE[int(label) % len(_style.PALETTE)]
         # Classes of equal law lie on top of each other: dashes let both show.
         style = ("-", (0, (4, 2)), (0, (1, 1.5)))[int(label) % 3]

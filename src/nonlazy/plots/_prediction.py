@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nonlazy.errors import InvalidInput
 from nonlazy.plots import _style
 from nonlazy.plots._densities import preactivation_densities, readout_densities
 from nonlazy.plots._kernel import kernel
@@ -86,8 +87,14 @@ def _rows(prediction: Any) -> list[tuple[str, int | None, tuple[float, float]]]:
 
 
 def _deviation(prediction: Any) -> float:
-    """Standard deviation of the feature layer's preactivations, from the density itself."""
+    """Largest standard deviation of a class's feature preactivations, from the densities themselves; 1 without any."""
     posterior = prediction.posterior
     grid = np.linspace(-30, 30, 6001) * math.sqrt(posterior.sigma2[-1])
-    density = prediction.preactivation_density(grid, None, int(posterior.task.labels[0]), -1)
-    return math.sqrt(float(np.sum(grid**2 * density) / np.sum(density)))
+    widest = 0.0
+    for label in np.unique(posterior.task.labels):
+        try:
+            density = prediction.preactivation_density(grid, None, int(label), -1)
+        except InvalidInput:
+            continue
+        widest = max(widest, math.sqrt(float(np.sum(grid**2 * density) / np.sum(density))))
+    return widest or 1.0

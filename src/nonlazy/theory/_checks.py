@@ -70,6 +70,22 @@ def checked_label(label: int, task: Task) -> Bool[np.ndarray, " P"]:
     return members
 
 
+def checked_grid(grid: Float[np.ndarray, " points"]) -> Float[np.ndarray, " points"]:
+    """The points at which a density is asked for.
+
+    **Raises:** `nonlazy.errors.InvalidInput`.
+    """
+    try:
+        points = np.asarray(grid, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"grid is {grid!r}: it must be a sequence of numbers, (points,)") from None
+    if points.ndim != 1:
+        raise InvalidInput(f"grid has shape {points.shape}: it must be one row of numbers, (points,)")
+    if not np.isfinite(points).all():
+        raise InvalidInput(f"grid holds {int((~np.isfinite(points)).sum())} values that are not finite")
+    return points
+
+
 def checked_count(n: int) -> int:
     """`n` as a number of draws, 0 or more.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
-from nonlazy.theory._checks import checked_count, checked_direction, checked_label, checked_layer
+from nonlazy.theory._checks import checked_count, checked_direction, checked_grid, checked_label, checked_layer
 from nonlazy.theory._codes import Codes
 from nonlazy.theory._dataset import labelled_dataset
 from nonlazy.theory._prediction import Ensemble, GeneralizationError, Grouping, error_on_test_inputs
@@ -147,7 +147,7 @@ class DeepSigmoidalPrediction:
     ) -> Float[np.ndarray, " points"]:
         """Density, on `grid`, of a neuron's readout vector projected on the unit vector along `direction`."""
         direction = checked_direction(direction, self.problem.m)
-        grid = np.asarray(grid, dtype=np.float64)
+        grid = checked_grid(grid)
         return density_along(self.state.readout, direction, grid, math.sqrt(self.posterior.sigma_a2))
 
     def sample_readouts(self, n: int, seed: int) -> Float[np.ndarray, "n m"]:
@@ -175,7 +175,7 @@ class DeepSigmoidalPrediction:
                 "(see layer_codes), or give None for all neurons"
             )
         weight = here.weight if code is None else found.weight[:, code] / found.weight[:, code].sum()
-        grid = np.asarray(grid, dtype=np.float64)
+        grid = checked_grid(grid)
         u, v = here.law.fields(here.nodes.x)
         d, delta = here.law.variance[c], here.law.penalty[c]
         phi = sigmoid(grid)

@@ -13,6 +13,7 @@ from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
     checked_count,
     checked_direction,
+    checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
@@ -168,6 +169,7 @@ class LinearPrediction:
                 f"the readouts have no variance along {direction.tolist()}: the targets vanish there and "
                 "no prior variance is left, so there is no density"
             )
+        grid = checked_grid(grid)
         return np.exp(-(grid**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
 
     def sample_readouts(self, n: int, seed: int) -> Float[np.ndarray, "n m"]:
@@ -191,7 +193,11 @@ class LinearPrediction:
         layer = checked_layer(layer, self.posterior.network.depth)
         members = task.X[checked_label(label, task)]
         variances = np.array([self.kernel(x[None], layer=layer)[0, 0] for x in members])
-        grid = np.asarray(grid, dtype=np.float64)
+        if not variances.all():
+            raise InvalidInput(
+                f"class {label} has an input whose numbers are all 0: its preactivations are 0, with no density"
+            )
+        grid = checked_grid(grid)
         return np.mean([np.exp(-(grid**2) / (2 * v)) / math.sqrt(2 * math.pi * v) for v in variances], axis=0)
 
     def to_xarray(self) -> "xarray.Dataset":

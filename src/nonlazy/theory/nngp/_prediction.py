@@ -14,6 +14,7 @@ from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
     checked_count,
     checked_direction,
+    checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
@@ -200,5 +201,5 @@ class GaussianProcessPrediction:
 
 
 def _gaussian(grid: Float[np.ndarray, " points"], variance: float) -> Float[np.ndarray, " points"]:
-    grid = np.asarray(grid, dtype=np.float64)
+    grid = checked_grid(grid)
     return np.exp(-(grid**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)

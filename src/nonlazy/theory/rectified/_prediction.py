@@ -15,6 +15,7 @@ from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
     checked_count,
     checked_direction,
+    checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
@@ -140,7 +141,7 @@ class RectifiedPrediction:
         """
         direction = checked_direction(direction, self.posterior.task.m)
         self._check_finite("readout density")
-        N, grid = self.posterior.network.width, np.asarray(grid, dtype=np.float64)
+        N, grid = self.posterior.network.width, checked_grid(grid)
         spread = float(direction @ self.bulk.covariance @ direction)
         density = self._bulk_share * gaussian(grid, float(direction @ self.bulk.readout), spread)
         for readout, covariance in zip(self.outliers.readout, self.peak_covariance, strict=True):
@@ -181,7 +182,7 @@ class RectifiedPrediction:
         """
         checked_layer(layer, self.posterior.network.depth)
         members = checked_label(label, self.posterior.task)
-        grid = np.asarray(grid, dtype=np.float64)
+        grid = checked_grid(grid)
         if len(self.outliers) or code is not None:
             self._check_finite("preactivation density of an outlier")
         if code is not None:

@@ -14,6 +14,7 @@ from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
     checked_count,
     checked_direction,
+    checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
@@ -131,8 +132,10 @@ class SigmoidalPrediction:
                 "for P to infinity readouts take the values codes.readout alone, with no density: "
                 "solve with finite_size=True"
             )
-        grid = np.asarray(grid, dtype=np.float64)
-        return projected_density(self.problem, self.law, unit, grid, self.ensemble == "quenched")
+        grid = checked_grid(grid)
+        density = projected_density(self.problem, self.law, unit, grid, self.ensemble == "quenched")
+        # The rounding of a Fourier sum: far from every readout it may fall below 0.
+        return np.maximum(density, 0.0)
 
     def sample_readouts(self, n: int, seed: int) -> Float[np.ndarray, "n m"]:
         """Readout vectors of `n` independent neurons, `(n, m)`, drawn exactly; for P to infinity the codes' values."""
@@ -162,7 +165,7 @@ class SigmoidalPrediction:
         checked_label(label, self.posterior.task)
         if code is not None and (isinstance(code, bool) or not 0 <= code < len(self.codes)):
             raise InvalidInput(f"code is {code!r}: it must be None or an index of the {len(self.codes)} codes")
-        chosen = range(len(self.codes)) if code is None else [code]
+        chosen, grid = range(len(self.codes)) if code is None else [code], checked_grid(grid)
         total = np.zeros(len(grid))
         mass = sum(self.codes.fraction[k] for k in chosen)
         for k in chosen:

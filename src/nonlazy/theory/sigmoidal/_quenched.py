@@ -35,7 +35,10 @@ def checked_fractions(fractions: Mapping[tuple[int, ...], float], classes: int) 
             raise InvalidInput(
                 f"code {code!r}: a code is a tuple of {classes} numbers, 1 for each class that it activates"
             )
-        number = float(share)
+        try:
+            number = float(share)
+        except (TypeError, ValueError):
+            raise InvalidInput(f"the fraction of code {_name(code)} is {share!r}: it must be a number") from None
         if not np.isfinite(number) or number < 0:
             raise InvalidInput(f"the fraction of code {_name(code)} is {share}: it must be 0 or more")
         if number > 0:

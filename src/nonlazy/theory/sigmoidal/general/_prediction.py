@@ -14,6 +14,7 @@ from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
     checked_count,
     checked_direction,
+    checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
@@ -133,7 +134,7 @@ class GeneralSigmoidalPrediction:
         """
         unit = checked_direction(direction, self.posterior.task.m)
         self._need_finite_size("readouts take the values codes.readout alone, with no density")
-        grid = np.asarray(grid, dtype=np.float64)
+        grid = checked_grid(grid)
         total = np.zeros(grid.shape)
         for centre, covariance, weight in zip(self._centres, self._covariances, self.weights, strict=True):
             total += weight * _gaussian(grid, float(centre @ unit), float(unit @ covariance @ unit))
@@ -176,7 +177,7 @@ class GeneralSigmoidalPrediction:
                 "fluctuations of the preactivations are neglected here, so that they have no density: "
                 "solve with fluctuations='variational'"
             )
-        grid = np.asarray(grid, dtype=np.float64)
+        grid = checked_grid(grid)
         chosen = np.ones(len(self.weights), dtype=bool) if code is None else self.well_code == code
         total = np.zeros(grid.shape)
         for g in np.flatnonzero(chosen):
