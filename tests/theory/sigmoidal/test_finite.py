@@ -168,3 +168,20 @@ def test_groups_are_the_different_targets_whatever_the_labels():
     assert other.free_energy == pytest.approx(reference.free_energy, abs=1e-13)
     assert other.codes.activation.shape == (len(reference.codes), 6)
     np.testing.assert_allclose(other.codes.activation[:, :3], other.codes.activation[:, 3:], atol=1e-14)
+
+
+def test_codes_that_touch_share_the_nodes_at_their_border():
+    """Two classes of one size are each other's mirror image: equal shares, and draws with equal means."""
+    task = nl.tasks.toy(20, 20, (0.5, 0.5))
+    prediction = nl.theory.solve(nl.Network(100), task, temperature=0.1)
+    np.testing.assert_allclose(prediction.codes.fraction, 0.5, atol=1e-9)
+    drawn = prediction.sample_readouts(40_000, seed=1)
+    difference = drawn[:, 0] - drawn[:, 1]
+    # One false alarm in a million.
+    assert abs(difference.mean()) < 4.9 * difference.std() / np.sqrt(len(drawn))
+
+
+def test_fractions_that_depend_on_the_nodes_are_not_certified():
+    prediction = nl.theory.solve(nl.Network(100), nl.tasks.toy(4, 8, (0.5, 0.5)), temperature=0.1)
+    assert prediction.law.share_error > 1e-3
+    assert not prediction.certified and "codes touch" in prediction.certificate

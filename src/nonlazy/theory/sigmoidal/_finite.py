@@ -7,6 +7,7 @@ and, with the fractions w_g of the wells given, sum_g w_g log(Z_g / w_g) in plac
 the basin of well g.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,15 @@ from nonlazy.theory.sigmoidal._dual import dual_curvature
 from nonlazy.theory.sigmoidal._gibbs import gibbs_weights
 from nonlazy.theory.sigmoidal._limit import Limit
 from nonlazy.theory.sigmoidal._problem import ClassProblem
-from nonlazy.theory.sigmoidal._quadrature import Nodes, Rule, choose_rule, depth_of_quadrature, lattice_size, quadrature
+from nonlazy.theory.sigmoidal._quadrature import (
+    Nodes,
+    Rule,
+    choose_rule,
+    depth_of_quadrature,
+    lattice_size,
+    lattice_spacing,
+    quadrature,
+)
 from nonlazy.theory.sigmoidal._wells import Wells, find_wells, join
 
 
@@ -38,8 +47,10 @@ class ReadoutLaw:
     """The law of a neuron's readout at finite P, as weighted nodes.
 
     **Fields:** `t` `(C, r)`; `wells`, `weight` `(n,)`: the codes and their fractions; `readout` `(K, r)`, `probability`
-    `(K,)`, `code` `(K,)`: the nodes and the code of each; `value`: D; `residual`: of the discretised equations;
-    `quadrature_error`, `value_error`: by how much another rule changes y - T t - <a b>, relative to max|y|, and D;
+    `(K,)`, `code` `(K,)`: the nodes and the code of each; `second`, `own` `(K,)`: the code next to it, and the share of
+    the node that is its own code's: nodes at a border stand for both sides; `value`: D; `residual`: of the discretised
+    equations; `quadrature_error`, `value_error`, `share_error`: by how much another rule changes y - T t - <a b>,
+    relative to max|y|, D, and the fractions;
     `bound`: what is proved about wells that could be missing; `rule`: of the
     quadrature.
     """
@@ -50,17 +61,34 @@ class ReadoutLaw:
     readout: Float[np.ndarray, "K r"]
     probability: Float[np.ndarray, " K"]
     code: Int[np.ndarray, " K"]
+    second: Int[np.ndarray, " K"]
+    own: Float[np.ndarray, " K"]
     value: float
     residual: float
     quadrature_error: float
     value_error: float
+    share_error: float
     bound: Bound
     rule: Rule
 
     def reordered(self, order: list[int]) -> "ReadoutLaw":
         """The same law with its codes in another order."""
         position = np.argsort(order)
-        return replace(self, wells=self.wells[order], weight=self.weight[order], code=position[self.code])
+        return replace(
+            self,
+            wells=self.wells[order],
+            weight=self.weight[order],
+            code=position[self.code],
+            second=position[self.second],
+        )
+
+    def membership(self) -> Float[np.ndarray, "K n"]:
+        """The probability of each node that belongs to each code."""
+        member = np.zeros((len(self.code), len(self.weight)))
+        nodes = np.arange(len(self.code))
+        member[nodes, self.second] = (1 - self.own) * self.probability
+        member[nodes, self.code] += self.own * self.probability
+        return member
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,20 +275,59 @@ def _law(problem, t, wells, nodes, code, state, weight, bound, rule) -> ReadoutL
     error = float(np.max(np.abs(shifted.gradient - state.gradient).reshape(t.shape) / problem.rho[:, None]))
     kept = state.probability > 1e-17
     probability = state.probability[kept] / state.probability[kept].sum()
+    readout, code = nodes.readout[kept], code[kept]
+    if len(weight) > 1:
+        # Fractions that were given, over basins.
+        second, own, share, share_error = code, np.ones(len(code)), np.bincount(code, probability), 0.0
+    else:
+        width = math.sqrt(2.0 / problem.P) * lattice_spacing(problem.rank) if rule == "lattice" else 0.0
+        second, own = _borders(wells, readout, code, width)
+        share = _split(len(wells), code, second, own, probability)
+        nearest = wells.nearest(other.readout)
+        there = _split(len(wells), nearest, *_borders(wells, other.readout, nearest, width), shifted.probability)
+        share_error = float(np.max(np.abs(share - there)))
     return ReadoutLaw(
         t=t,
         wells=wells,
-        weight=np.bincount(code[kept], probability, minlength=len(wells)),
-        readout=nodes.readout[kept],
+        weight=share,
+        readout=readout,
         probability=probability,
-        code=code[kept],
+        code=code,
+        second=second,
+        own=own,
         value=state.value,
         residual=float(np.max(np.abs(state.gradient.reshape(t.shape)) / problem.rho[:, None])) / scale,
         quadrature_error=error / scale,
         value_error=abs(shifted.value - state.value),
+        share_error=share_error,
         bound=bound,
         rule=rule,
     )
+
+
+def _borders(
+    wells: Wells, readout: Float[np.ndarray, "K r"], code: Int[np.ndarray, " K"], width: float
+) -> tuple[Int[np.ndarray, " K"], Float[np.ndarray, " K"]]:
+    """For each node the second nearest code, and the share of the node's cell, of this width, on its own side."""
+    if len(wells) == 1 or width == 0:
+        return code, np.ones(len(code))
+    second, own = code.copy(), np.ones(len(code))
+    for start in range(0, len(code), 65_536):
+        part = slice(start, start + 65_536)
+        rows = np.arange(len(code[part]))
+        squares = np.sum(wells.readout**2, axis=1) - 2 * readout[part] @ wells.readout.T
+        nearest = squares[rows, code[part]].copy()
+        squares[rows, code[part]] = np.inf
+        second[part] = squares.argmin(axis=1)
+        apart = np.linalg.norm(wells.readout[code[part]] - wells.readout[second[part]], axis=1)
+        distance = (squares[rows, second[part]] - nearest) / (2 * apart)
+        own[part] = np.minimum(1.0, 0.5 + distance / width)
+    return second, own
+
+
+def _split(n: int, code, second, own, probability) -> Float[np.ndarray, " n"]:
+    """Fractions of `n` codes."""
+    return np.bincount(code, own * probability, minlength=n) + np.bincount(second, (1 - own) * probability, minlength=n)
 
 
 def _no_solution(problem: ClassProblem) -> InvalidInput:

@@ -215,9 +215,9 @@ class SigmoidalPrediction:
         if law is None:
             return Atoms(self.centres @ problem.basis.T / problem.scale, self.codes.fraction)
         readouts, weights = [], []
-        for k, share in enumerate(law.weight):
-            members = law.code == k
-            probability = law.probability[members] / law.probability[members].sum()
+        for share, membership in zip(law.weight, law.membership().T, strict=True):
+            members = membership > 0
+            probability = membership[members] / membership[members].sum()
             mean = probability @ law.readout[members]
             centred = law.readout[members] - mean
             values, vectors = np.linalg.eigh(centred.T @ (probability[:, None] * centred))
@@ -249,6 +249,7 @@ class SigmoidalPrediction:
         """The law of a . t_c within a code, as a few nodes with the same first moments."""
         if self.law is None:
             return self._atoms.readout[[code]] @ self.t[group], np.ones(1)
-        members = self.law.code == code
-        h, probability = self.law.readout[members] @ self.t[group], self.law.probability[members]
+        membership = self.law.membership()[:, code]
+        members = membership > 0
+        h, probability = self.law.readout[members] @ self.t[group], membership[members]
         return gauss_rule(h, probability / math.fsum(probability), min(20, h.size))

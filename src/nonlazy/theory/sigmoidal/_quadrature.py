@@ -51,6 +51,11 @@ def choose_rule(problem: ClassProblem, wells: Wells) -> Rule:
     return "lattice" if r in _LATTICE and lattice_size(problem, wells) < _MOST_LATTICE_NODES[r] else "random"
 
 
+def lattice_spacing(r: int) -> float:
+    """Spacing of the lattice in prior standard deviations."""
+    return _LATTICE[r][0]
+
+
 def lattice_size(problem: ClassProblem, wells: Wells) -> float:
     """How many nodes a lattice takes: those in ellipsoids around the deep wells."""
     r = problem.rank

@@ -15,6 +15,7 @@ from nonlazy.theory.sigmoidal._quenched import checked_fractions, solve_quenched
 
 
 _SOLVED = 1e-8
+_SURE_SHARE = 1e-3
 
 
 def solve_sigmoidal_classes(
@@ -54,6 +55,8 @@ def _equilibrium(
     bound = limit.bound if law is None else law.bound
     residual = limit.residual if law is None else law.residual
     certified = bound.complete and residual < _SOLVED and (law is None or bound.above > 0)
+    # Where codes touch, their fractions depend on where the nodes lie.
+    certified = certified and (law is None or law.share_error < _SURE_SHARE)
     search = f"branch and bound over the readouts, {bound.boxes} boxes"
     if law is None:
         missed = limit.residual * float(np.max(np.abs(problem.y)) * (problem.rho @ np.sum(np.abs(limit.t), axis=1)))
@@ -75,6 +78,8 @@ def _equilibrium(
             gap = max(gap, problem.P * bound.gap)
         elif depth == 0:
             words = f"no readout is below the wells found, but higher wells may be missed ({search})"
+    if law is not None and law.share_error >= _SURE_SHARE:
+        words = f"codes touch: their fractions are known to {law.share_error:.0e} only; {words}"
     if residual >= _SOLVED:
         words = f"the equations are solved to {residual:.0e} only; {words}"
     return _prediction(posterior, problem, limit, law, "equilibrium", float(gap), certified, words)
@@ -97,7 +102,7 @@ def _prediction(posterior, problem, limit, law, ensemble, gap, certified, words)
     else:
         t, wells, weight = law.t, law.wells, law.weight
         mean = problem.neuron.mean(law.readout @ t.T)
-        members = np.eye(len(weight))[law.code] * law.probability[:, None]
+        members = law.membership()
         readout = members.T @ law.readout / weight[:, None]
         activation = members.T @ mean / weight[:, None]
     active = problem.active(wells.activation)
