@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,9 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
 
     The bare pass writes one array, erf(c z) + exp(-c^2 z^2), c = sqrt(pi)/2: the two functions that the paper's sigmoid
     and its derivative are made of. The gradient is the sampler's own, for orthogonal inputs, one hidden layer and three
-    outputs, in float32. Both are timed as single calls, and as twenty steps of a loop that adds the result, times a
-    small number, to where it was taken.
+    outputs, in float32: the fused one of a chain on a CPU, as steps of a trajectory, whose positions and momenta it
+    moves (a trajectory of twenty gradients less one of none); and the one that XLA compiles for all other cases, as
+    single calls and as twenty steps of a loop that adds the result, times a small number, to where it was taken.
     """
     import jax
     import jax.numpy as jnp
@@ -47,7 +49,11 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
     def gradient_loop(problem, position):
         return jax.lax.fori_loop(0, _LOOP, lambda _, x: add(x, step, gradient_once(problem, x)[0]), position)
 
-    pairs = {"single calls": (1, bare, gradient_once), "steps of a loop": (_LOOP, bare_loop, gradient_loop)}
+    pairs = {
+        "fused: steps of a trajectory": (_LOOP, bare_loop, None),
+        "XLA: single calls": (1, bare, gradient_once),
+        "XLA: steps of a loop": (_LOOP, bare_loop, gradient_loop),
+    }
     rows = []
     for how, N in itertools.product(pairs, sizes):
         steps, one, other = pairs[how]
@@ -70,10 +76,11 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
             targets=normal(_OUTPUTS, N),
         )
         position = Position(normal(N, N), (), normal(_OUTPUTS, N))
-        calls = {
-            "bare": partial(jax.jit(one), position.first),
-            "gradient": partial(jax.jit(other), problem, position),
-        }
+        calls: dict[str, Callable[[], Any]] = {"bare": partial(jax.jit(one), position.first)}
+        if other is None:
+            calls |= _fused(problem, position)
+        else:
+            calls["gradient"] = partial(jax.jit(other), problem, position)
         for call in calls.values():
             jax.block_until_ready(call())
         times: dict[str, list[float]] = {name: [] for name in calls}
@@ -83,6 +90,8 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
                 begun = time.perf_counter()
                 jax.block_until_ready(call())
                 times[name].append(1e3 * (time.perf_counter() - begun) / steps)
+        if "start" in times:
+            times["gradient"] = [whole - start for whole, start in zip(times["gradient"], times["start"], strict=True)]
         medians = {name: float(np.median(values)) for name, values in times.items()}
         ratios = np.array(times["gradient"]) / np.array(times["bare"])
         rows.append(
@@ -97,3 +106,18 @@ def measure(sizes: list[int], launched: float) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _fused(problem: Any, position: Any) -> dict[str, Callable[[], Any]]:
+    """Trajectories of many gradients and of none, besides the one at the start of both."""
+    from nonlazy.activations import get
+    from nonlazy.sampling.kernels._fused import FusedTrajectory
+
+    first, readout = np.asarray(position.first), np.asarray(position.readout)
+    numbers = [float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior)]
+    trajectory = FusedTrajectory(get("sigmoid"), *first.shape, readout.shape[0])
+
+    def run(steps: int) -> Any:
+        return trajectory(first, readout, (1, 2), np.asarray(problem.targets), *numbers, _SMALL_STEP, steps)
+
+    return {"gradient": partial(run, _LOOP), "start": partial(run, 0)}

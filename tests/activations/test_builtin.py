@@ -1,6 +1,7 @@
 """Every activation: its values by an independent formula, its derivative, NumPy and JAX alike."""
 
 import math
+import pickle
 
 import jax.numpy as jnp
 import numpy as np
@@ -76,3 +77,14 @@ def test_refusals():
         get("rlu")
     with pytest.raises(InvalidInput, match="kind="):
         get(lambda z: z)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_activations_survive_a_way_to_another_process(name):
+    assert pickle.loads(pickle.dumps(BUILTIN[name])) is BUILTIN[name]
+
+
+def test_an_activation_of_ones_own_with_a_known_name_stays_ones_own():
+    mine = Activation("sigmoid", "sigmoidal", np.tanh)
+    copied = pickle.loads(pickle.dumps(mine))
+    assert copied == mine and copied is not BUILTIN["sigmoid"]

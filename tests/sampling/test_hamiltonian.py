@@ -78,7 +78,7 @@ def by_hand(outer, steps, step_size):
 def test_a_step_is_three_kicks_around_two_drifts(run):
     _, problem, position, momentum = start()
     new, new_momentum, _, _ = run[0](problem, position, momentum, 0.05, jnp.int32(6))
-    expected, speed = by_hand(_hamiltonian._OUTER_KICK, 6, 0.05)
+    expected, speed = by_hand(_hamiltonian.OUTER_KICK, 6, 0.05)
     assert_close(new, expected, 1e-12)
     assert_close(new_momentum, speed, 1e-12)
 
@@ -88,11 +88,11 @@ def test_the_energy_error_is_about_a_third_of_leapfrogs(run):
     architecture, problem, position, momentum = start()
     at_start = loss_of(gradient(architecture, problem, position)[1])
     errors = {}
-    for outer in (0.25, _hamiltonian._OUTER_KICK):
+    for outer in (0.25, _hamiltonian.OUTER_KICK):
         new, speed = by_hand(outer, 20, 0.05)
         at_end = loss_of(gradient(architecture, problem, new)[1])
         errors[outer] = abs(float(energy_error(problem, (position, momentum, at_start), (new, speed, at_end))))
-    assert errors[_hamiltonian._OUTER_KICK] < 0.5 * errors[0.25]
+    assert errors[_hamiltonian.OUTER_KICK] < 0.5 * errors[0.25]
 
 
 def test_losses_at_the_ends_of_a_trajectory_are_those_of_the_network(run):

@@ -54,5 +54,13 @@ class Activation:
         slope = jax.jvp(phi, (jnp.asarray(z),), (jnp.ones_like(jnp.asarray(z)),))[1]
         return np.asarray(slope) if isinstance(z, np.ndarray | np.generic | float) else slope
 
+    def __reduce__(self) -> Any:
+        """Those that nonlazy knows by name are themselves again in another process, and compare equal there."""
+        from nonlazy.activations._builtin import BUILTIN, get
+
+        if BUILTIN.get(self.name) is self:
+            return get, (self.name,)
+        return Activation, (self.name, self.kind, self.function, self.slope_function, self.degree)
+
     def __repr__(self) -> str:
         return f"Activation({self.name!r}, kind={self.kind!r})"

@@ -1,6 +1,7 @@
 """Compiled pieces of a chain: one iteration (trajectory, moves, adaptation) and one observation."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -163,13 +164,10 @@ def iterate(
     iteration: Int[Array, ""],
 ) -> tuple[State, IterationInfo]:
     """One iteration of a chain; its random numbers depend on seed, chain and iteration alone."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), chain), iteration)
-    trajectory_key, move_key = jax.random.split(key)
+    trajectory_key, move_key = iteration_keys(seed, chain, iteration)
     step_size = jnp.exp(state.log_step)
     if kernel.algorithm == "hmc":
-        trajectory = _hamiltonian.Trajectory(
-            control.length, step_size, control.jitter, control.max_steps, control.adjusted
-        )
+        trajectory = trajectory_of(control, state)
         position, info = _hamiltonian.iterate(kernel.architecture, problem, trajectory, state.position, trajectory_key)
     else:
         diffusion = _langevin.Diffusion(step_size, control.mobility, control.steps, control.adjusted)
@@ -177,20 +175,44 @@ def iterate(
         position, info = step(kernel.architecture, problem, diffusion, state.position, trajectory_key)
 
     rotated = _rotations.RotationInfo(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    loss = info.loss
     if kernel.moves != "none":
-        rotate = _rotations.rotate_pairs if kernel.moves == "pairs" else _rotations.rotate_linear
-        position, rotated = rotate(kernel.architecture, problem, control.rotations, position, move_key)
+        position, rotated, loss = rotate(kernel, problem, control, position, move_key)
+    state = adapt(control, state, info.acceptance)._replace(position=position)
+    return state, IterationInfo(info, step_size, rotated.attempts, rotated.accepted, loss)
 
-    error = info.acceptance - control.target_acceptance
+
+def iteration_keys(seed: Int[Array, ""], chain: Int[Array, ""], iteration: Int[Array, ""]) -> Array:
+    """The keys of the trajectory and of the moves of one iteration."""
+    return jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), chain), iteration))
+
+
+def trajectory_of(control: Control, state: State) -> _hamiltonian.Trajectory:
+    """How the next trajectory is simulated."""
+    return _hamiltonian.Trajectory(
+        control.length, jnp.exp(state.log_step), control.jitter, control.max_steps, control.adjusted
+    )
+
+
+def rotate(
+    kernel: Kernel, problem: Problem, control: Control, position: Position, key: Array
+) -> tuple[Position, _rotations.RotationInfo, Float[Array, ""]]:
+    """The rotations of an iteration, and the loss after them."""
+    move = _rotations.rotate_pairs if kernel.moves == "pairs" else _rotations.rotate_linear
+    position, info = move(kernel.architecture, problem, control.rotations, position, key)
+    return position, info, loss_of(residual_of(kernel.architecture, problem, position))
+
+
+def adapt(control: Control, state: State, acceptance: Float[Array, ""]) -> State:
+    """The state with its step size adapted to the acceptance probability of a trajectory."""
+    error = acceptance - control.target_acceptance
     log_step = state.log_step + control.adapt * jnp.where(error > 0, control.recovery, 1.0) * error
-    state = State(
-        position,
+    return State(
+        state.position,
         log_step,
         state.log_step_sum + control.average * log_step,
         state.log_step_count + control.average,
     )
-    loss = info.loss if kernel.moves == "none" else loss_of(residual_of(kernel.architecture, problem, position))
-    return state, IterationInfo(info, step_size, rotated.attempts, rotated.accepted, loss)
 
 
 class Observer(NamedTuple):
@@ -317,10 +339,27 @@ class Compiled(NamedTuple):
     - `snapshot`, `add_kernels`: as the functions.
     """
 
-    iterate: Fetched
+    iterate: Callable[..., tuple[State, IterationInfo]]
     observe: Fetched
     snapshot: Any
     add_kernels: Any
+
+
+def fusible(kernel: Kernel, batched: bool, dtype) -> bool:
+    """Whether a gradient is one fused sweep: one hidden layer on orthogonal inputs, in single precision, one chain at a
+    time on a CPU."""
+    from nonlazy.sampling.kernels._fused_activations import supports
+
+    architecture = kernel.architecture
+    return (
+        kernel.algorithm == "hmc"
+        and architecture.depth == 1
+        and not architecture.factored
+        and not batched
+        and dtype == np.float32
+        and jax.default_backend() == "cpu"
+        and supports(architecture.phi)
+    )
 
 
 def compile_kernel(kernel: Kernel, batched: bool, dtype) -> Compiled:
@@ -334,8 +373,15 @@ def compile_kernel(kernel: Kernel, batched: bool, dtype) -> Compiled:
         return None, observe(kernel, *arguments)
 
     axes = (None, None, 0, None, 0, None)
+    if fusible(kernel, batched, dtype):
+        # Numba takes half a second to import, and is needed here alone.
+        from nonlazy.sampling._fused_iteration import FusedIteration
+
+        iterated = FusedIteration(kernel)
+    else:
+        iterated = Fetched(partial(iterate, kernel), axes, batched, dtype)
     return Compiled(
-        Fetched(partial(iterate, kernel), axes, batched, dtype),
+        iterated,
         Fetched(observed, axes, batched, dtype),
         over(snapshot, axes),
         over(add_kernels, (None, 0, 0)),

@@ -16,7 +16,7 @@ class HMC:
 
     - `trajectory_length`: tau, in units of the prior's standard deviation. Recommended: 1; 2 for rectified networks,
       whose weakly constrained bulk moves slowly.
-    - `target_acceptance`: what the step size is adapted to in warm-up. Recommended: 0.9; 0.75 for rectified networks.
+    - `target_acceptance`: what the step size is adapted to in warm-up. Recommended: 0.8; 0.75 for rectified networks.
     - `step_size`: time between two gradients, where adaptation starts.
     - `jitter`: trajectory lengths are uniform on tau (1 +- jitter).
     - `max_steps`: longest trajectory in gradients. A trajectory that wanted more is shortened, and counted.
@@ -150,7 +150,7 @@ def resolve_sampler(sampler: Sampler | str | None, posterior: Posterior) -> Samp
         sampler = replace(
             sampler,
             trajectory_length=sampler.trajectory_length or (2.0 if rectified else 1.0),
-            target_acceptance=sampler.target_acceptance or (0.75 if rectified else 0.9),
+            target_acceptance=sampler.target_acceptance or (0.75 if rectified else 0.8),
             max_steps=sampler.max_steps or (2000 if rectified else 400),
         )
     return sampler

@@ -33,9 +33,9 @@ from nonlazy.sampling.kernels._potential import (
 
 
 # b, where the norm of the two leading error terms is least.
-_OUTER_KICK = 0.1931833275037836
+OUTER_KICK = 0.1931833275037836
 # An energy error above this says that the integrator has left the trajectory, as in Stan and NumPyro.
-_DIVERGENCE = 1000.0
+DIVERGENCE = 1000.0
 
 
 class Trajectory(NamedTuple):
@@ -87,8 +87,8 @@ def integrate(
         position = add(position, jnp.where(index == 0, 0.0, step_size), momentum)
         force, residual = gradient(architecture, problem, position)
         # Where two steps meet, so do their outer kicks.
-        outer = jnp.where((index == 0) | (index == steps), 2.0 * _OUTER_KICK, 4.0 * _OUTER_KICK)
-        kick = step_size * jnp.where(index % 2 == 1, 2.0 * (1.0 - 2.0 * _OUTER_KICK), outer)
+        outer = jnp.where((index == 0) | (index == steps), 2.0 * OUTER_KICK, 4.0 * OUTER_KICK)
+        kick = step_size * jnp.where(index % 2 == 1, 2.0 * (1.0 - 2.0 * OUTER_KICK), outer)
         loss = loss_of(residual)
         return position, add(momentum, -kick, force), jnp.where(index == 0, loss, first_loss), loss
 
@@ -135,6 +135,6 @@ def metropolis(error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) ->
         accepted=accepted.astype(jnp.int32),
         energy_error=error,
         steps=jnp.ones((), jnp.int32),
-        diverging=(~finite | (error > _DIVERGENCE)).astype(jnp.int32),
+        diverging=(~finite | (error > DIVERGENCE)).astype(jnp.int32),
         loss=jnp.zeros((), error.dtype),
     )

@@ -1,0 +1,132 @@
+"""One iteration of a chain around a fused trajectory: `_engine.iterate` with the host's own random numbers."""
+
+import math
+from functools import partial
+from typing import Any, SupportsInt
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nonlazy.sampling._engine import Control, IterationInfo, Kernel, State, iteration_keys, rotate
+from nonlazy.sampling.kernels import _hamiltonian
+from nonlazy.sampling.kernels._fused import FusedTrajectory
+from nonlazy.sampling.kernels._fused_random import words
+from nonlazy.sampling.kernels._potential import Position, Problem
+
+
+# Second words of counters: what the numbers are for.
+_TRAJECTORY, _JITTER, _ACCEPTANCE = 0, 1, 2
+_LEAST_STEP = np.finfo(np.float32).tiny
+
+
+class FusedIteration:
+    """A callable like `_engine.iterate` without its kernel; the info comes as NumPy numbers.
+
+    Random numbers depend on seed, chain and iteration alone. What is decided by single numbers is decided on the host,
+    since each call of a compiled function costs as much as a gradient of a small network.
+
+    **Arguments:** `kernel`, one that `_engine.fusible` says yes to.
+    """
+
+    def __init__(self, kernel: Kernel):
+        self._kernel = kernel
+        self._rotate = jax.jit(partial(_rotate, kernel))
+        self._trajectory: FusedTrajectory | None = None
+        self._told: tuple[Problem, Control] | None = None
+
+    def __call__(
+        self,
+        problem: Problem,
+        control: Control,
+        state: State,
+        seed: SupportsInt,
+        chain: SupportsInt,
+        iteration: SupportsInt,
+    ) -> tuple[State, IterationInfo]:
+        """The new state, and what the iteration reports."""
+        self._listen(problem, control, state)
+        assert self._trajectory is not None
+        key = (int(seed), int(chain), int(iteration))
+        step_size = np.maximum(np.exp(np.asarray(state.log_step)), _LEAST_STEP)
+        steps = trajectory_steps(self._control, float(step_size), _uniform(key, _JITTER))
+        result = self._trajectory(
+            np.asarray(state.position.first), np.asarray(state.position.readout),
+            _words(key, _TRAJECTORY), *self._problem, float(step_size), steps,
+        )  # fmt: skip
+        error = result.half_squares + self._inverse_noise * (result.last_loss - result.first_loss)
+        info = decide(self._control, error, _uniform(key, _ACCEPTANCE))
+        info = info._replace(
+            steps=np.int32(steps), loss=np.float32(result.last_loss if info.accepted else result.first_loss)
+        )
+        state = adapted(self._control, state, float(info.acceptance))
+        if info.accepted:
+            state = state._replace(position=Position(jnp.asarray(result.first), (), jnp.asarray(result.readout)))
+        attempts = accepted = np.int32(0)
+        loss = info.loss
+        if self._kernel.moves != "none":
+            position, *rotated = self._rotate(problem, control, state.position, seed, chain, iteration)
+            state = state._replace(position=position)
+            attempts, accepted, loss = jax.device_get(rotated)
+        return state, IterationInfo(info, step_size, attempts, accepted, loss)
+
+    def _listen(self, problem: Problem, control: Control, state: State) -> None:
+        """Brings a phase's settings to the host, once."""
+        if self._told is not None and self._told[0] is problem and self._told[1] is control:
+            return
+        if self._trajectory is None:
+            (N, P), m = state.position.first.shape, state.position.readout.shape[0]
+            self._trajectory = FusedTrajectory(self._kernel.architecture.phi, N, P, m)
+        numbers = (float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior))
+        self._problem = (np.asarray(problem.targets), *numbers)
+        self._inverse_noise = float(problem.inverse_noise)
+        self._control = jax.device_get(control)
+        self._told = (problem, control)
+
+
+def trajectory_steps(control: Control, step_size: float, uniform: float) -> int:
+    """The number of gradients after the first, as `_hamiltonian.iterate` chooses it."""
+    length = float(control.length) * (1.0 + float(control.jitter) * (2.0 * uniform - 1.0))
+    most = max(int(control.max_steps) // 2, 1)
+    return 2 * int(min(max(math.ceil(min(0.5 * length / step_size, most)), 1), most))
+
+
+def decide(control: Control, error: float, uniform: float) -> _hamiltonian.Info:
+    """The Metropolis test, as `_hamiltonian.metropolis` makes it."""
+    finite = math.isfinite(error)
+    acceptance = math.exp(min(0.0, -error)) if finite else 0.0
+    accepted = finite and (uniform < acceptance or int(control.adjusted) == 0)
+    return _hamiltonian.Info(
+        acceptance=np.float32(acceptance),
+        accepted=np.int32(accepted),
+        energy_error=np.float32(error),
+        steps=np.int32(1),
+        diverging=np.int32(not finite or error > _hamiltonian.DIVERGENCE),
+        loss=np.float32(0.0),
+    )
+
+
+def adapted(control: Control, state: State, acceptance: float) -> State:
+    """The state with its step size adapted, as `_engine.adapt` does it."""
+    error = acceptance - float(control.target_acceptance)
+    recovery = float(control.recovery) if error > 0 else 1.0
+    average = float(control.average)
+    log_step = float(state.log_step) + float(control.adapt) * recovery * error
+    numbers = (log_step, float(state.log_step_sum) + average * log_step, float(state.log_step_count) + average)
+    return State(state.position, *(np.asarray(x, np.float32) for x in numbers))
+
+
+def _words(key: tuple[int, int, int], use: int) -> tuple[int, int]:
+    seed, chain, iteration = key
+    return words(*(np.uint32(x) for x in (seed, chain, iteration, use)))
+
+
+def _uniform(key: tuple[int, int, int], use: int) -> float:
+    """Uniform on [0, 1), with 53 bits."""
+    first, second = _words(key, use)
+    return ((int(first) << 32 | int(second)) >> 11) * 2.0**-53
+
+
+def _rotate(kernel: Kernel, problem: Problem, control: Control, position: Position, seed, chain, iteration) -> Any:
+    position, info, loss = rotate(kernel, problem, control, position, iteration_keys(seed, chain, iteration)[1])
+    return position, info.attempts, info.accepted, loss
