@@ -20,6 +20,7 @@ from rich.table import Table
 _HERE = Path(__file__).parent
 _COLD_SECONDS = 3.0
 _SWEEP_SECONDS = 20.0
+_MOST_SECONDS = 900.0
 _WIDTH = 116
 
 
@@ -36,7 +37,8 @@ def main() -> int:
     table.add_column("certified")
     words = []
     for name in arguments.case or CASES:
-        found = _case(name)
+        print(name, file=sys.stderr, flush=True)
+        found = _case(name, arguments.limit)
         results["cases"][name] = found
         table.add_row(name, *_cells(name, found))
         words.append(f"{name}: {found.get('refused') or found['certificate']}")
@@ -49,13 +51,15 @@ def main() -> int:
     for line in words:
         console.print(line, style="dim", highlight=False)
     if not arguments.case:
-        results["sweep"] = _child("sweep.py")
-        found = results["sweep"]
-        edges = ", ".join(f"{value:.5f}" for value in found["transitions"])
-        console.print(
-            f"y- at 200 points: {found['seconds']:.1f} s (target {_SWEEP_SECONDS:g}), "
-            f"{found['certified']} of 200 certified; transitions at {edges}"
-        )
+        found = results["sweep"] = _child(arguments.limit, "sweep.py")
+        if "refused" in found:
+            console.print(f"y- at 200 points: {found['refused']}")
+        else:
+            edges = ", ".join(f"{value:.5f}" for value in found["transitions"])
+            console.print(
+                f"y- at 200 points: {found['seconds']:.1f} s (target {_SWEEP_SECONDS:g}), "
+                f"{found['certified']} of 200 certified; transitions at {edges}"
+            )
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=2) + "\n")
     return 0
@@ -64,19 +68,22 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", choices=list(CASES), help="one case (default: all, and the sweep)")
+    parser.add_argument(
+        "--limit", type=float, default=_MOST_SECONDS, metavar="SECONDS", help="stop a case after this (default: 900)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the numbers here, too")
     return parser.parse_args()
 
 
-def _case(name: str) -> dict[str, Any]:
+def _case(name: str, limit: float) -> dict[str, Any]:
     start = time.perf_counter()
-    found = _child("child.py", name)
+    found = _child(limit, "child.py", name)
     return {**found, "process": time.perf_counter() - start}
 
 
 def _cells(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     if "refused" in found:
-        return ("", "", "", "", f"{CASES[name][1]:g}", "", "", "", "", "refused")
+        return ("", "", "", "", f"{CASES[name][1]:g}", "", "", "", "", "no answer")
     # The process solved twice: a cold start has the first solution only.
     cold = found["process"] - (found["second"] if found["first"] < 30 else 0.0)
     return (
@@ -93,10 +100,13 @@ def _cells(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _child(script: str, *arguments: str) -> dict[str, Any]:
+def _child(limit: float, script: str, *arguments: str) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_HERE), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, str(_HERE / "_theory" / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {"refused": f"stopped after {limit:g} s"}
     if done.returncode:
         return {"refused": done.stderr.strip().splitlines()[-1]}
     return json.loads(done.stdout)

@@ -20,11 +20,11 @@ def figure2(activation: str) -> Any:
     return nl.Posterior(nl.Network(int(sizes["P"]), 1, activation), nl.tasks.toy(**sizes), temperature)
 
 
-def deep(P: int = 160) -> Any:
-    """Two sigmoidal hidden layers on the toy task."""
+def deep(P: int, depth: int) -> Any:
+    """Two or three sigmoidal hidden layers on the toy task."""
     import nonlazy as nl
 
-    return nl.Posterior(nl.Network(P, 2, "sigmoid"), nl.tasks.toy(P, P + 20, y_minus=0.5), 1e-2)
+    return nl.Posterior(nl.Network(P, depth, "sigmoid"), nl.tasks.toy(P, P + 20, y_minus=0.5), 1e-2)
 
 
 def mnist(activation: str, P: int) -> Any:
@@ -47,7 +47,8 @@ CASES: dict[str, tuple[Callable[[], Any], float]] = {
     "Fig. 2 linear": (lambda: figure2("linear"), 1.0),
     "Fig. 2 sigmoid": (lambda: figure2("sigmoid"), 1.0),
     "Fig. 2 ReLU": (lambda: figure2("relu"), 1.0),
-    "two sigmoidal layers": (deep, 60.0),
+    "two sigmoidal layers": (lambda: deep(160, 2), 60.0),
+    "three sigmoidal layers": (lambda: deep(120, 3), 120.0),
     "MNIST sigmoid, P = 100": (lambda: mnist("sigmoid", 100), 10.0),
     "MNIST sigmoid, P = 300": (lambda: mnist("sigmoid", 300), 120.0),
     "MNIST sigmoid, P = 1000": (lambda: mnist("sigmoid", 1000), 120.0),

@@ -72,3 +72,30 @@ def test_shares_and_centres_of_equilibrated_chains(size):
         expected = T * theory.dual_field[members][0]
         tolerance = 4.5 * block_error(missed) + 3.0 * np.max(np.abs(T * theory.dual_field)) / size
         assert np.all(np.abs(missed.mean(axis=(0, 1)) - expected) < tolerance), c
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("size", [100, 200])
+def test_predictor_variance_of_equilibrated_chains(size):
+    """The variance averaged over inputs and outputs, relative to the theory's: 4.5 errors + 3/N, for new inputs of two
+    kinds and the training inputs."""
+    base = toy_posterior(P=size, T=1e-2, seed=1).task
+    beyond = np.linalg.svd(base.X)[2][size:] * np.sqrt(base.N0)
+    near = 0.8 * base.X[:: size // 10] + 0.6 * np.resize(beyond, (10, base.N0))
+    X_test = np.concatenate([beyond[:10], near])
+    task = nl.tasks.from_arrays(
+        base.X, base.Y, base.labels, X_test, np.zeros((20, base.m)), np.zeros(20, dtype=np.int64)
+    )
+    posterior = nl.Posterior(nl.Network(size), task, 1e-2)
+    theory = solve_sigmoidal_classes(posterior)
+    run = nl.sample(posterior, draws=400, chains=2, moves=Jumps(), seed=12, thin=3, progress=False)
+    new = np.asarray(run.tree["posterior_predictive/f_test"], dtype=np.float64)
+    trained = np.asarray(run.tree["posterior_predictive/f"], dtype=np.float64)
+    for name, outputs, X in (
+        ("orthogonal", new[:, :, :10], X_test[:10]),
+        ("near a training input", new[:, :, 10:], X_test[10:]),
+        ("training", trained, base.X),
+    ):
+        squares = (outputs - outputs.mean(axis=(0, 1))) ** 2 / theory.predictor_variance(X)
+        ratio = squares.mean(axis=(2, 3))
+        assert abs(ratio.mean() - 1) < 4.5 * block_error(ratio) + 3 / size, name

@@ -48,21 +48,22 @@ class FusedIteration:
         self._listen(problem, control, state)
         assert self._trajectory is not None
         key = (int(seed), int(chain), int(iteration))
-        step_size = np.maximum(np.exp(np.asarray(state.log_step)), _LEAST_STEP)
+        step_size: Any = np.maximum(np.exp(np.asarray(state.log_step)), _LEAST_STEP)
         steps = trajectory_steps(self._control, float(step_size), _uniform(key, _JITTER))
+        targets, scale, gain, pull, prior = self._problem
         result = self._trajectory(
-            np.asarray(state.position.first), np.asarray(state.position.readout),
-            _words(key, _TRAJECTORY), *self._problem, float(step_size), steps,
+            np.asarray(state.position.first), np.asarray(state.position.readout), _words(key, _TRAJECTORY),
+            targets, scale, gain, pull, prior, float(step_size), steps,
         )  # fmt: skip
         error = result.half_squares + self._inverse_noise * (result.last_loss - result.first_loss)
         info = decide(self._control, error, _uniform(key, _ACCEPTANCE))
         info = info._replace(
-            steps=np.int32(steps), loss=np.float32(result.last_loss if info.accepted else result.first_loss)
+            steps=_count(steps), loss=_number(result.last_loss if info.accepted else result.first_loss)
         )
         state = adapted(self._control, state, float(info.acceptance))
         if info.accepted:
             state = state._replace(position=Position(jnp.asarray(result.first), (), jnp.asarray(result.readout)))
-        attempts = accepted = np.int32(0)
+        attempts = accepted = _count(0)
         loss = info.loss
         if self._kernel.moves != "none":
             position, *rotated = self._rotate(problem, control, state.position, seed, chain, iteration)
@@ -77,8 +78,10 @@ class FusedIteration:
         if self._trajectory is None:
             (N, P), m = state.position.first.shape, state.position.readout.shape[0]
             self._trajectory = FusedTrajectory(self._kernel.architecture.phi, N, P, m)
-        numbers = (float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior))
-        self._problem = (np.asarray(problem.targets), *numbers)
+        self._problem = (
+            np.asarray(problem.targets), float(problem.factor), float(problem.gain), float(problem.pull),
+            float(problem.prior),
+        )  # fmt: skip
         self._inverse_noise = float(problem.inverse_noise)
         self._control = jax.device_get(control)
         self._told = (problem, control)
@@ -97,12 +100,12 @@ def decide(control: Control, error: float, uniform: float) -> _hamiltonian.Info:
     acceptance = math.exp(min(0.0, -error)) if finite else 0.0
     accepted = finite and (uniform < acceptance or int(control.adjusted) == 0)
     return _hamiltonian.Info(
-        acceptance=np.float32(acceptance),
-        accepted=np.int32(accepted),
-        energy_error=np.float32(error),
-        steps=np.int32(1),
-        diverging=np.int32(not finite or error > _hamiltonian.DIVERGENCE),
-        loss=np.float32(0.0),
+        acceptance=_number(acceptance),
+        accepted=_count(accepted),
+        energy_error=_number(error),
+        steps=_count(1),
+        diverging=_count(not finite or error > _hamiltonian.DIVERGENCE),
+        loss=_number(0.0),
     )
 
 
@@ -112,8 +115,17 @@ def adapted(control: Control, state: State, acceptance: float) -> State:
     recovery = float(control.recovery) if error > 0 else 1.0
     average = float(control.average)
     log_step = float(state.log_step) + float(control.adapt) * recovery * error
-    numbers = (log_step, float(state.log_step_sum) + average * log_step, float(state.log_step_count) + average)
-    return State(state.position, *(np.asarray(x, np.float32) for x in numbers))
+    sums = (float(state.log_step_sum) + average * log_step, float(state.log_step_count) + average)
+    return State(state.position, _number(log_step), _number(sums[0]), _number(sums[1]))
+
+
+def _number(value: float) -> Any:
+    """As the chain's arrays are: what the host computes takes the place of what a device does."""
+    return np.asarray(value, np.float32)
+
+
+def _count(value: int) -> Any:
+    return np.asarray(value, np.int32)
 
 
 def _words(key: tuple[int, int, int], use: int) -> tuple[int, int]:

@@ -264,3 +264,19 @@ def test_squared_relu_has_the_energy_of_brute_force():
     assert not prediction.certified
     assert prediction.gap == np.inf
     assert "best of" in prediction.certificate
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus"])
+@pytest.mark.parametrize("temperature", [0.0, 1e-2])
+def test_one_input_has_no_outlier_without_weight(activation, temperature):
+    """With P = 1 the corrections of first order in 1/P are not small: what they leave is said not to be proved."""
+    task = nl.tasks.from_arrays(np.ones((1, 4)), np.array([[1.0, -0.5]]), labels=np.zeros(1, dtype=np.int64))
+    posterior = nl.Posterior(nl.Network(50, activation=activation), task, temperature)
+    for finite_size in (True, False):
+        prediction = solve_rectified(posterior, finite_size)
+        assert prediction.residual < 1e-9
+        assert np.all(prediction.outliers.weight > 1e-6)
+        np.testing.assert_allclose(prediction.predict(task.X), task.Y - temperature * prediction.field, atol=1e-9)
+    finite = solve_rectified(posterior)
+    if len(finite.outliers) != len(solve_rectified(posterior, False).outliers):
+        assert not finite.certified and "not proved at this size" in finite.certificate

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import nonlazy as nl
+from nonlazy.errors import InvalidInput
 from nonlazy.theory.rectified import solve_rectified
 from nonlazy.theory.rectified._active_sets import response, sources_of
 from nonlazy.theory.rectified._data_descent import descend, rounded_relu
 from nonlazy.theory.rectified._data_problem import DataState, data_problem
 from nonlazy.theory.rectified._data_solver import solve_data
 from nonlazy.theory.rectified._prior import prior_covariance, prior_mean
+from nonlazy.theory.rectified._requ_data import SquaredData, solve_squared_data
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +131,74 @@ def test_prior_moments_by_monte_carlo(name):
     product = (phi - phi.mean(axis=0))[:, :, None] * (phi - phi.mean(axis=0))[:, None, :]
     error = product.std(axis=0) / 632
     assert np.all(np.abs(product.mean(axis=0) - prior_covariance(name, variance, variance, K)) < 4 * error)
+
+
+def small_posterior(activation, T, X, N=50):
+    labels = np.arange(len(X)) % 2
+    task = nl.tasks.from_arrays(X, np.eye(2)[labels], labels=labels)
+    return nl.Posterior(nl.Network(N, activation=activation), task, T)
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus"])
+@pytest.mark.parametrize("finite_size", [True, False])
+def test_targets_are_met_at_zero_temperature(activation, finite_size):
+    X = np.random.default_rng(3).standard_normal((16, 24))
+    prediction = solve_rectified(small_posterior(activation, 0.0, X), finite_size)
+    assert prediction.residual < 1e-6
+    np.testing.assert_allclose(prediction.predict(X), prediction.posterior.task.Y, atol=1e-6)
+    assert not prediction.certified
+
+
+def test_low_temperatures_tend_to_zero_temperature():
+    """E(T) is concave with slope |t|^2 / 2P: at T = 1e-5 it lies at most that slope times T below E(0)."""
+    X = np.random.default_rng(4).standard_normal((16, 24))
+    zero, low = (solve_rectified(small_posterior("relu", T, X), False) for T in (0.0, 1e-5))
+    slope = 0.5 * np.sum(zero.field**2) / 16
+    assert zero.free_energy - slope * 1e-5 - max(zero.gap, low.gap) <= low.free_energy + 1e-9
+    assert low.free_energy <= zero.free_energy + max(zero.gap, low.gap) + 1e-9
+
+
+def test_squared_relu_on_orthogonal_inputs_agrees_with_the_class_level():
+    task = nl.tasks.toy(P=24, N0=24, class_ratios=(0.5, 0.25, 0.25), y_minus=-0.5)
+    posterior = nl.Posterior(nl.Network(24, activation="requ"), task, temperature=0.05)
+    exact = solve_rectified(posterior)
+    basis = np.linalg.svd(task.Y)[2][:2]
+    found = solve_squared_data(SquaredData(np.eye(24), task.Y @ basis.T, 0.05 * 24 ** (-1 / 3)))
+    assert found is not None and found.residual < 1e-9
+    assert found.energy == pytest.approx(exact.free_energy, abs=1e-9)
+    np.testing.assert_allclose(found.field @ basis, exact.field, atol=1e-6)
+
+
+def test_squared_relu_solves_its_equations_on_images():
+    """Written out again from the prediction's public parts: Y - T t = phi a, a = phi t / P, q = 2 [z]_+ (t a)."""
+    task = nl.tasks.mnist(40, P_test=50, source="embedded")
+    N = 40
+    prediction = solve_rectified(nl.Posterior(nl.Network(N, activation="requ"), task, temperature=0.05))
+    t, a, z = prediction.field, prediction.outliers.readout, prediction.outliers.preactivation
+    phi = np.maximum(z, 0) ** 2
+    np.testing.assert_allclose(z, prediction.sources @ task.input_kernel, atol=1e-8)
+    np.testing.assert_allclose(task.Y - 0.05 * N ** (-1 / 3) * t, phi.T @ a, atol=1e-8)
+    np.testing.assert_allclose(a, phi @ t / task.P, atol=1e-8)
+    np.testing.assert_allclose(prediction.sources, 2 * np.maximum(z, 0) * (a @ t.T), atol=1e-8)
+    np.testing.assert_allclose(prediction.predict(task.X), phi.T @ a, atol=1e-8)
+    assert "starts" in prediction.certificate and np.isinf(prediction.gap)
+
+
+def test_an_input_of_zeros_next_to_others():
+    X = np.random.default_rng(5).standard_normal((12, 20))
+    X[3] = 0
+    for activation in ("relu", "softplus"):
+        prediction = solve_rectified(small_posterior(activation, 1e-2, X))
+        assert prediction.residual < 1e-6
+        assert np.all(np.isfinite(prediction.preactivation_density(np.linspace(-3, 3, 5), None, 0)))
+        with pytest.raises(InvalidInput, match="no density"):
+            prediction.preactivation_density(np.linspace(-3, 3, 5), None, 1)
+        np.testing.assert_allclose(
+            prediction.predict(X), prediction.posterior.task.Y - 1e-2 * prediction.field, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus", "requ"])
+def test_inputs_of_zeros_alone_are_refused(activation):
+    with pytest.raises(InvalidInput, match="numbers of all training inputs are 0"):
+        solve_rectified(small_posterior(activation, 1e-2, np.zeros((4, 6))))

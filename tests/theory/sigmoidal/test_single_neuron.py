@@ -64,3 +64,14 @@ def test_refuses_what_is_not_bounded():
         single_neuron(activations.get(lambda z: z, kind="sigmoidal"), 1.0)
     with pytest.raises(InvalidInput, match="constant"):
         single_neuron(activations.get(lambda z: 0 * z + 2, kind="sigmoidal"), 1.0)
+    with pytest.raises(InvalidInput, match="still grows"):
+        single_neuron(activations.get(lambda z: np.arcsinh(z), kind="sigmoidal"), 1.0)
+
+
+def test_small_variances_do_not_make_phi_unbounded():
+    """g = log <exp(h phi)> = h phi(0) + h^2 phi'(0)^2 v / 2 where phi is linear over all preactivations."""
+    for name, middle, slope in (("sigmoid", 0.5, 0.5), ("tanh", 0.0, 1.0)):
+        neuron = single_neuron(activations.get(name), 1e-6)
+        assert neuron.high == pytest.approx(1) and neuron.middle == pytest.approx(middle)
+        h = np.array([-3.0, 0.5, 20.0])
+        np.testing.assert_allclose(neuron.log_average(h), h * middle + h**2 * slope**2 * 5e-7, atol=1e-9)

@@ -5,6 +5,7 @@ A number depends on the key and on its place alone. Sources: Salmon et al. (2011
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -34,8 +35,7 @@ _S0, _S1, _S2, _S3 = (np.float32(x) for x in (1.57079632, -0.64596346, 0.0796800
 _C0, _C1, _C2, _C3 = (np.float32(x) for x in (0.999999972, -1.23369701, 0.253598644, -0.0204083514))
 
 
-@intrinsic
-def threefry(_, key0, key1, counter0, counter1):
+def _threefry(_, key0, key1, counter0, counter1):
     """Two words of 32 bits from two words of key and two of counter."""
 
     def lower(context, builder, signature, arguments):
@@ -53,6 +53,10 @@ def threefry(_, key0, key1, counter0, counter1):
         return context.make_tuple(builder, signature.return_type, (x, y))
 
     return types.UniTuple(types.uint32, 2)(*[types.uint32] * 4), lower
+
+
+# Called with the two words of the key and the two of the counter.
+threefry: Any = intrinsic(_threefry)
 
 
 @compiled(MATH)

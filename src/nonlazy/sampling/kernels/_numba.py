@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numba
 from numba import types
@@ -43,8 +44,7 @@ def inlined(fastmath: frozenset[str]) -> Callable[[Callable], Callable]:
     return lambda function: compile(inspect.unwrap(function))
 
 
-@intrinsic
-def float_of_bits(_, bits):
+def _float_of_bits(_, bits):
     """The float32 with these 32 bits."""
 
     def lower(context, builder, signature, arguments):
@@ -53,11 +53,15 @@ def float_of_bits(_, bits):
     return types.float32(types.int32), lower
 
 
-@intrinsic
-def bits_of_float(_, value):
+def _bits_of_float(_, value):
     """The 32 bits of a float32."""
 
     def lower(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], context.get_value_type(types.int32))
 
     return types.int32(types.float32), lower
+
+
+# Called with the arguments that follow the compiler's own.
+float_of_bits: Any = intrinsic(_float_of_bits)
+bits_of_float: Any = intrinsic(_bits_of_float)

@@ -79,7 +79,7 @@ def class_problem(posterior: Posterior) -> ClassProblem:
     if posterior.temperature <= 0:
         raise InvalidInput(
             "temperature is 0: the deep theory needs T > 0 (1e-3 is a good start); "
-            "finite_size=False has the codes at T = 0 for large P"
+            "nonlazy.theory.deep.deep_limit has the codes at T = 0 for large P"
         )
     return _classes_of(posterior)
 

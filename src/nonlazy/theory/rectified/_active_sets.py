@@ -146,19 +146,22 @@ def _newton_step(problem: DataProblem, at: DataSolution):
     neurons = np.vstack([at.outliers, at.bulk])
     phi = np.vstack([np.maximum(at.preactivations, 0.0), at.activation])
     phi[:n][at.sets != ABOVE] = 0.0
-    system = np.zeros((P, m, P, m))
-    border = np.zeros((P, m, n + 1, m))
+    # Output by output: blocks (r, s) are sums of S_j a_jr a_js, of which those above the diagonal do.
+    blocks = {(r, s): np.zeros((P, P)) for r in range(m) for s in range(r, m)}
+    border = np.zeros((m, P, n + 1, m))
     corner = np.zeros((n + 1, m, n + 1, m))
     for j, a in enumerate(neurons):
         S = response(problem, at.sets[j]) if j < n else problem.covariance
-        system += np.einsum("pq,r,s->prqs", S, a, a, optimize=True)
+        for (r, s), block in blocks.items():
+            block += (a[r] * a[s]) * S
         St = S @ t
-        border[:, :, j, :] = np.einsum("p,rs->prs", phi[j], np.eye(m)) + np.einsum("ps,r->prs", St, a)
+        border[:, :, j, :] = np.einsum("p,rs->rps", phi[j], np.eye(m)) + np.einsum("ps,r->rps", St, a)
         corner[j, :, j, :] = P * np.eye(m) - t.T @ St
-    system = system.reshape(P * m, P * m)
+    system = np.block([[blocks[min(r, s), max(r, s)] for s in range(m)] for r in range(m)])
+    del blocks
     system[np.diag_indices(P * m)] += problem.temperature + 1e-10
     border, corner = border.reshape(P * m, -1), corner.reshape((n + 1) * m, -1)
-    first = (problem.targets - problem.temperature * t - phi.T @ neurons).ravel()
+    first = (problem.targets - problem.temperature * t - phi.T @ neurons).T.ravel()
     second = (phi @ t - P * neurons).ravel()
     factor = scipy.linalg.cho_factor(system, lower=True, overwrite_a=True)
     solved = scipy.linalg.cho_solve(factor, np.column_stack([first, border]))
@@ -169,4 +172,4 @@ def _newton_step(problem: DataProblem, at: DataSolution):
     size = max(float(np.max(np.abs(dt))), float(np.max(np.abs(da))))
     limit = min(1.0, 0.5 / size) if size > 0 else 1.0
     moved = neurons + limit * da.reshape(n + 1, m)
-    return t + limit * dt.reshape(P, m), moved[n], moved[:n]
+    return t + limit * dt.reshape(m, P).T, moved[n], moved[:n]

@@ -87,7 +87,8 @@ class CumulantBulk:
         everywhere = self.prior.variance(self.X)
         step = 1e-4 * np.sqrt(everywhere)
         above, below = (gaussian_mean(self.prior.name, x, everywhere) for x in (step, -step))
-        slope = (above - below) / (2 * step)
+        # An input of zeros has no preactivation that could be displaced.
+        slope = np.divide(above - below, 2 * step, out=np.zeros_like(step), where=step > 0)
         mean = self.prior.overlap(inputs, self.X) @ (slope * self.drive)
         return gaussian(grid[:, None], mean, variance).mean(axis=1)
 

@@ -7,9 +7,10 @@ from jaxtyping import Float
 
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
+from nonlazy.theory.rectified._ball import dual_ball
 from nonlazy.theory.rectified._bulk_bound import MOST_CELLS, bulk_is_global
 from nonlazy.theory.rectified._bulk_models import OrthogonalBulk, Prior
-from nonlazy.theory.rectified._class_solver import Solved, lowest_bulk, solve_classes
+from nonlazy.theory.rectified._class_solver import Solved, lowest_bulk, solve_classes, without_vanished
 from nonlazy.theory.rectified._classes import ClassProblem, ClassSolution, dual_value, primal_value
 from nonlazy.theory.rectified._finite_size import BulkLaw, at_finite_size, bulk_law
 from nonlazy.theory.rectified._fluctuations import outlier_widths
@@ -20,6 +21,8 @@ from nonlazy.theory.rectified._tasks import Reduced, by_class
 
 
 _SLACK = 1e-10
+# How far other directions may lie outside of the dual ball at finite size before an outlier counts as missing.
+_BALL_SLACK = 1e-6
 
 
 def predict_classes(posterior: Posterior, task: Reduced, finite_size: bool) -> RectifiedPrediction:
@@ -35,9 +38,7 @@ def predict_classes(posterior: Posterior, task: Reduced, finite_size: bool) -> R
     solution = solved.solution
     if finite_size:
         solution = _finite(problem, solution, N, P)
-        words += (
-            f"; proved in the limit of large N and P, which this solution continues to N = {N}, P = {P}" * certified
-        )
+        certified, words = _continued(solved.solution, solution, N, P, certified, words)
     weight = np.round(np.sum(solution.outliers**2, axis=1), 9)
     order = np.lexsort((np.argmax(solution.preactivations, axis=1), -weight))
     solution = ClassSolution(solution.field, solution.bulk, solution.outliers[order], solution.residual)
@@ -82,20 +83,43 @@ def _sharing(solution: ClassSolution) -> int:
     return sum(active.count(pattern) > 1 for pattern in active)
 
 
+def _continued(
+    limit: ClassSolution, finite: ClassSolution, N: int, P: int, certified: bool, words: str
+) -> tuple[bool, str]:
+    """Whether the limit's proof carries over to finite size, and what to say."""
+    n, left = len(limit.outliers), len(finite.outliers)
+    if n != left:
+        return False, (
+            f"not proved at this size: outliers are {n} in the limit of large N and P ({words}), and {left} with the "
+            f"corrections of first order for N = {N}, P = {P}, which are not small here"
+        )
+    if certified:
+        words += f"; proved in the limit of large N and P, which this solution continues to N = {N}, P = {P}"
+    return certified, words
+
+
 def _finite(problem: ClassProblem, solution: ClassSolution, N: int, P: int) -> ClassSolution:
-    n = len(solution.outliers)
-    if n >= N:
-        raise InvalidInput(
-            f"width N = {N}: the solution has {n} outliers, which leaves no bulk; choose a larger N, "
-            "or finite_size=False"
-        )
-    finite = at_finite_size(problem, solution, N, P)
-    if finite is None:
-        raise InvalidInput(
-            f"N = {N}, P = {P} is too small for corrections of first order in 1/N and 1/P: near the limit's solution "
-            "their equations have none; choose larger sizes, or finite_size=False"
-        )
-    return finite
+    """The solution at finite size, in the dual ball and without outliers whose weight vanished on the way."""
+    finite = solution
+    for _ in range(len(solution.outliers) + 1):
+        n = len(finite.outliers)
+        if n >= N:
+            raise InvalidInput(
+                f"width N = {N}: the solution has {n} outliers, which leaves no bulk; choose a larger N, "
+                "or finite_size=False"
+            )
+        found = at_finite_size(problem, finite, N, P)
+        if found is None or not np.all(np.isfinite(found.outliers)):
+            break
+        finite = without_vanished(problem, found)
+        if len(finite.outliers) == n:
+            if dual_ball(finite.field, problem.ratios).norm > 1 + _BALL_SLACK:
+                break
+            return finite
+    raise InvalidInput(
+        f"N = {N}, P = {P} is too small for corrections of first order in 1/N and 1/P: near the limit's solution "
+        "their equations have none; choose larger sizes, or finite_size=False"
+    )
 
 
 def _finite_energy(problem: ClassProblem, solution: ClassSolution, law: BulkLaw, N: int) -> float:

@@ -1,6 +1,6 @@
 """Solves the class-level problem: outliers are added where the dual ball is violated, until nothing is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
@@ -39,6 +39,10 @@ def solve_classes(problem: ClassProblem) -> Solved:
     """
     best = None
     for solution in _candidates(problem):
+        lean = without_vanished(problem, solution)
+        if len(lean.outliers) < len(solution.outliers):
+            again = polish(problem, lean.field, lean.bulk, lean.outliers)
+            solution = solution if again is None else again
         solved = judge(problem, solution)
         if best is None or _rank(solved) < _rank(best):
             best = solved
@@ -139,6 +143,13 @@ def polish(
         if error == 0 or stale > 8 or (stale > 2 and error < 1e-12 * scale):
             break
     return ClassSolution(t, a0, outliers, error / scale) if error < 1e-9 * scale else None
+
+
+def without_vanished(problem: ClassProblem, solution: ClassSolution) -> ClassSolution:
+    """The solution without outliers of weight 0 to rounding, which the equations allow anywhere."""
+    weight = np.sum(solution.outliers**2, axis=1)
+    kept = weight > 1e-9 * float(np.max(np.abs(problem.targets)))
+    return solution if kept.all() else replace(solution, outliers=solution.outliers[kept])
 
 
 def merge_parallel(outliers: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "k m"]:

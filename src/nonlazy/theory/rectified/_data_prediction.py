@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nonlazy.errors import InvalidInput
+from nonlazy.errors import InvalidInput, TheoryError
 from nonlazy.posterior import Posterior
 from nonlazy.theory.rectified._active_sets import ABOVE, DataSolution
 from nonlazy.theory.rectified._bulk_models import CumulantBulk, Prior
@@ -18,6 +18,7 @@ from nonlazy.theory.rectified._tasks import Reduced
 
 # Newton's method holds a dense matrix of this size: 290 MB.
 MOST_UNKNOWNS = 6000
+_SOLVED = 1e-6
 
 
 def predict_data(posterior: Posterior, task: Reduced, finite_size: bool) -> RectifiedPrediction:
@@ -31,7 +32,7 @@ def predict_data(posterior: Posterior, task: Reduced, finite_size: bool) -> Rect
         prior.mean(X),
         prior.covariance(X, X),
     )
-    solved = solve_data(problem, N if finite_size else None)
+    solved, width = _solved(problem, N if finite_size else None)
     solution, P, m = solved.solution, problem.P, posterior.task.m
     n = len(solution.outliers)
     if finite_size and n >= N:
@@ -41,11 +42,7 @@ def predict_data(posterior: Posterior, task: Reduced, finite_size: bool) -> Rect
         )
     order = np.argsort(-np.sum(solution.outliers**2, axis=1), kind="stable")
     bulk = bulk_of_field(problem, solution.field)
-    if bulk is None:
-        raise InvalidInput(
-            "the search on these inputs ended at a field in which the bulk's energy has no minimum in its second-order "
-            "approximation: choose a higher temperature"
-        )
+    assert bulk is not None
     energy, inside = solved.energy, task.basis.T @ task.basis
     covariance, outside = np.zeros((m, m)), (np.eye(m) - inside) / P
     if finite_size:
@@ -69,7 +66,7 @@ def predict_data(posterior: Posterior, task: Reduced, finite_size: bool) -> Rect
         residual=solution.residual,
         gap=max(0.0, solved.gap),
         certified=False,
-        certificate=_words(solved, N if finite_size else None),
+        certificate=_words(solved, N if finite_size else None, width),
         field=solution.field @ task.basis / unit,
         sources=solution.sources[order],
         bulk_model=CumulantBulk(prior, X, solution.field @ solution.bulk),
@@ -95,15 +92,36 @@ def _widths(problem: DataProblem, solution: DataSolution, readout_covariance: np
     return variances, np.array([part[1] for part in parts]).reshape(len(parts), m, m)
 
 
-def _words(solved: DataSolved, N: int | None) -> str:
-    if solved.solution.residual > 1e-6:
-        return (
-            f"not solved: the active sets of the outliers did not settle (residual {solved.solution.residual:.1e}); "
-            "a higher temperature is easier"
+def _solved(problem: DataProblem, N: int | None) -> tuple[DataSolved, int | None]:
+    """The solution, and the width at which its outliers had to pay: N, or larger ones where too few were left.
+
+    Few outliers and a low temperature drive the field far out of the dual ball, to where the second-order bulk has no
+    minimum or no active sets fit.
+    """
+    residual, bulk = np.inf, None
+    for width in (None,) if N is None else (N, 4 * N, None):
+        solved = solve_data(problem, width)
+        residual, bulk = solved.solution.residual, bulk_of_field(problem, solved.solution.field)
+        if residual < _SOLVED and bulk is not None:
+            return solved, width
+    if bulk is None:
+        raise TheoryError(
+            "the search on these inputs ended at a field in which the bulk's energy has no minimum to second order in "
+            "the field, which is how far this theory goes on general inputs: choose a higher temperature"
         )
+    raise TheoryError(
+        f"on these inputs the active sets of the outliers did not settle: the equations are met to {residual:.1e} and "
+        f"{_SOLVED:g} is promised; choose a higher temperature"
+    )
+
+
+def _words(solved: DataSolved, N: int | None, width: int | None) -> str:
     excess = math.sqrt(solved.norm) - 1
     text = f"not proved, the dual ball was searched and not enumerated: largest violation found {excess:.1e}"
     text += f"; if there is no larger one, the energy lies at most {max(0.0, solved.gap):.1e} above the limit's optimum"
-    if N is not None and excess > 1e-4:
-        text += f"; further outliers that were tried gain less than they cost at N = {N}"
+    if width is not None and excess > 1e-4:
+        text += f"; further outliers that were tried gain less than they cost at N = {width}"
+    if N != width:
+        kept = "infinite N" if width is None else f"N = {width}"
+        text += f"; with only the outliers that pay at N = {N} there is no solution, so those that pay at {kept} stay"
     return text

@@ -25,7 +25,7 @@ def outlier_widths(
     P, m = field.shape
     variance = prior_variance.copy()
     precision = P * np.eye(m)
-    for mu in np.flatnonzero(above):
+    for mu in np.flatnonzero(above & (prior_variance > 0)):
         W = np.linalg.inv(noise[mu])
         stiffness = 1 / prior_variance[mu] + readout @ W @ readout
         variance[mu] = 1 / stiffness

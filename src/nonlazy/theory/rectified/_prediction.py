@@ -183,6 +183,10 @@ class RectifiedPrediction:
         checked_layer(layer, self.posterior.network.depth)
         members = checked_label(label, self.posterior.task)
         grid = checked_grid(grid)
+        if not np.all(np.any(self.posterior.task.X[members], axis=1)):
+            raise InvalidInput(
+                f"class {label} has an input whose numbers are all 0: its preactivations are 0, with no density"
+            )
         if len(self.outliers) or code is not None:
             self._check_finite("preactivation density of an outlier")
         if code is not None:
@@ -223,7 +227,7 @@ class RectifiedPrediction:
         lines = [
             *textwrap.wrap(f"theory of {posterior}", width=100, subsequent_indent="  "),
             f"  solved for     {size}",
-            f"  neurons        {len(outliers)} outliers, the others in the bulk",
+            f"  neurons        {len(outliers)} outlier{'s' * (len(outliers) != 1)}, the others in the bulk",
         ]
         wide = m > 6 or columns > 6
         heading = f"  {'':<10}  {'weight':>7}"
@@ -236,7 +240,11 @@ class RectifiedPrediction:
             if not wide:
                 line += "  " + "".join(f"{a:8.3f}" for a in outliers.readout[i]) + "  "
                 z = outliers.preactivation[i]
-                line += "".join(f"{value:7.3f}" for value in z) if by_class else f"{np.mean(z > 0):12.0%}"
+                line += (
+                    "".join(f"{value:7.3f}" for value in z)
+                    if by_class
+                    else f"{np.mean(z > 1e-9 * np.max(np.abs(z))):12.0%}"
+                )
             lines.append(line)
         if len(outliers) > 20:
             lines.append(f"  and {len(outliers) - 20} weaker ones")

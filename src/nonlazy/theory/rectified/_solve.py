@@ -10,6 +10,7 @@ from nonlazy.posterior import Posterior
 from nonlazy.theory.rectified._class_prediction import predict_classes
 from nonlazy.theory.rectified._data_prediction import MOST_UNKNOWNS, predict_data
 from nonlazy.theory.rectified._prediction import RectifiedPrediction
+from nonlazy.theory.rectified._requ_data import MOST_UNKNOWNS as MOST_SQUARED_UNKNOWNS
 from nonlazy.theory.rectified._requ_prediction import predict_squared
 from nonlazy.theory.rectified._tasks import Reduced, reduced
 
@@ -28,18 +29,18 @@ def solve_rectified(posterior: Posterior, finite_size: bool = True, fractions=No
     - `fractions`: must be None.
 
     Mutually orthogonal inputs of one length with few different targets (the toy task) are solved at class level, to
-    rounding, with a proof of global optimality. General inputs need T > 0; the bulk is then taken to second order in
-    its field, and optimality is searched for, not proved. Squared ReLU: orthogonal inputs only, the best of many
-    starts.
+    rounding, with a proof of global optimality. On general inputs the bulk is taken to second order in its field, and
+    optimality is searched for, not proved. Squared ReLU: the best of many starts.
 
-    **Raises:** `nonlazy.errors.InvalidInput` where there is no theory, naming what there is.
+    **Raises:** `nonlazy.errors.InvalidInput` where there is no theory, naming what there is;
+    `nonlazy.errors.TheoryError` where general inputs are not solved to 1e-6.
 
     Source: van Meegen & Sompolinsky (2025), "Results"; docs/theory/rectified.md.
     """
     _check(posterior, finite_size, fractions)
     task = reduced(posterior)
     if posterior.network.phi.name == "requ":
-        _check_squared(task)
+        _check_squared(posterior, task)
         return predict_squared(posterior, task, finite_size)
     if task.class_level:
         return predict_classes(posterior, task, finite_size)
@@ -74,14 +75,20 @@ def _check(posterior: Posterior, finite_size: bool, fractions) -> None:
         raise InvalidInput(f"finite_size is {finite_size!r}: choose True or False")
     if not np.any(posterior.task.Y):
         raise InvalidInput("all targets are 0: the network learns nothing, and there is nothing to solve")
-
-
-def _check_squared(task: Reduced) -> None:
-    if not task.class_level:
+    if not np.any(posterior.task.X):
         raise InvalidInput(
-            f"activation 'requ' on this task ({_shape(task)}): squared ReLU is solved for mutually orthogonal "
-            "inputs with at most 14 different targets (nonlazy.tasks.toy); "
-            "ReLU and softplus are solved on general inputs"
+            "the numbers of all training inputs are 0: every preactivation is 0, whatever the weights, and there is "
+            "nothing to solve; check how the inputs were preprocessed"
+        )
+
+
+def _check_squared(posterior: Posterior, task: Reduced) -> None:
+    unknowns = posterior.task.P * (2 * len(task.basis) + 1)
+    if not task.class_level and unknowns > MOST_SQUARED_UNKNOWNS:
+        raise InvalidInput(
+            f"P = {posterior.task.P} inputs with {len(task.basis)} independent outputs make {unknowns} unknowns or "
+            f"more: on general inputs squared ReLU is solved up to {MOST_SQUARED_UNKNOWNS}; choose a smaller P, or "
+            "activation='relu'"
         )
 
 
@@ -92,16 +99,5 @@ def _check_general(posterior: Posterior, task: Reduced) -> None:
             f"P = {posterior.task.P} inputs with {len(task.basis)} independent outputs make {unknowns} unknowns in the "
             f"dual field: general inputs are solved up to {MOST_UNKNOWNS}; choose a smaller P"
         )
-    if posterior.temperature == 0:
-        raise InvalidInput(
-            "temperature is 0: on general inputs the rectified theory needs T > 0 (the targets are reached up to T "
-            "times the dual field); give temperature=1e-3, or a toy task, which is solved at T = 0"
-        )
     if not math.isfinite(posterior.temperature):
         raise InvalidInput(f"temperature is {posterior.temperature}: it must be finite")
-
-
-def _shape(task: Reduced) -> str:
-    if task.orthogonal is None:
-        return "its inputs are not mutually orthogonal"
-    return f"it has {len(task.ratios)} different target rows"

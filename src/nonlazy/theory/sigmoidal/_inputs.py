@@ -9,6 +9,7 @@ The term with the largest |w_mu| is kept exactly, the sum of the others is taken
 variance. So training inputs, inputs orthogonal to them, and a training input with an orthogonal perturbation are exact.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +105,20 @@ def covariance_given_readout(
     inputs2: Inputs,
     prior: Float[np.ndarray, "inputs1 inputs2"],
 ) -> Float[np.ndarray, "inputs1 inputs2"]:
-    """Average over the atoms of Cov(phi(z(x1)), phi(z(x2)) | a); `prior` is the prior covariance of z(x1), z(x2).
+    """Average over the atoms of Cov(phi(z(x1)), phi(z(x2)) | a); `prior` is the prior covariance of z(x1), z(x2)."""
+    parts = conditional_covariances(problem, t, atoms, inputs1, inputs2, prior)
+    return sum((weight * part for weight, part in zip(atoms.weight, parts, strict=True)), np.zeros(prior.shape))
+
+
+def conditional_covariances(
+    problem: ClassProblem,
+    t: Float[np.ndarray, "C r"],
+    atoms: Atoms,
+    inputs1: Inputs,
+    inputs2: Inputs,
+    prior: Float[np.ndarray, "inputs1 inputs2"],
+) -> Iterator[Float[np.ndarray, "inputs1 inputs2"]]:
+    """Cov(phi(z(x1)), phi(z(x2)) | a) for one atom a after the other.
 
     Between different training inputs 0, of a training input with itself g''. Else both preactivations are taken as
     jointly Gaussian with their exact means and covariances, and the covariance is summed over Hermite polynomials.
@@ -116,26 +130,43 @@ def covariance_given_readout(
     orthogonal = prior - problem.neuron.variance * joint
     orthogonal[np.abs(orthogonal) < 1e-12 * problem.neuron.variance] = 0.0
     twins = _both_twins(inputs1, inputs2)
-    result = np.zeros(joint.shape)
     same = twins & (inputs1.twin[:, None] == inputs2.twin[None, :])
-    own = atoms.weight @ neuron.cumulants(h)[2]
-    result[same] = own[groups[inputs1.twin[np.nonzero(same)[0]]]]
+    own, group = neuron.cumulants(h)[2], groups[inputs1.twin[np.nonzero(same)[0]]]
     linked = ~twins & ((np.abs(inputs1.share) @ np.abs(inputs2.share.T) > 1e-12) | (orthogonal != 0))
-    if not linked.any():
-        return result
-    for k, weight in enumerate(atoms.weight):
-        covariance = (inputs1.share * variance[k, groups]) @ inputs2.share.T + orthogonal
-        deviations, coefficients = zip(
-            *(_hermite(problem, inputs, mean[k], variance[k]) for inputs in (inputs1, inputs2)), strict=True
-        )
-        correlation = np.where(linked, np.clip(covariance / np.outer(*deviations), -1.0, 1.0), 0.0)
-        total, power = np.zeros_like(correlation), np.ones_like(correlation)
-        for n in range(1, _MOST_ORDERS):
-            power = power * correlation
-            total += power * np.outer(coefficients[0][n], coefficients[1][n])
-            if float(np.max(np.abs(power))) < 1e-9:
-                break
-        result[linked] += weight * total[linked]
+    for k in range(len(atoms.weight)):
+        result = np.zeros(joint.shape)
+        result[same] = own[k, group]
+        if linked.any():
+            covariance = (inputs1.share * variance[k, groups]) @ inputs2.share.T + orthogonal
+            deviations, coefficients = zip(
+                *(_hermite(problem, inputs, mean[k], variance[k]) for inputs in (inputs1, inputs2)), strict=True
+            )
+            correlation = np.where(linked, np.clip(covariance / np.outer(*deviations), -1.0, 1.0), 0.0)
+            total, power = np.zeros_like(correlation), np.ones_like(correlation)
+            for n in range(1, _MOST_ORDERS):
+                power = power * correlation
+                total += power * np.outer(coefficients[0][n], coefficients[1][n])
+                if float(np.max(np.abs(power))) < 1e-9:
+                    break
+            result[linked] = total[linked]
+        yield result
+
+
+def conditional_variances(
+    problem: ClassProblem, t: Float[np.ndarray, "C r"], atoms: Atoms, inputs: Inputs
+) -> Float[np.ndarray, "A inputs"]:
+    """Var(phi(z(x)) | a) for every atom and input: g'' on training inputs, else z(x) taken as Gaussian."""
+    h = atoms.readout @ t.T
+    mean, variance = _preactivation_moments(problem, h)
+    xi, weight = _standard_normal(_HERMITE_NODES)
+    result = np.empty((len(h), len(inputs.share)))
+    for k in range(len(h)):
+        centre = inputs.share @ mean[k, problem.groups]
+        deviation = np.sqrt(inputs.share**2 @ variance[k, problem.groups] + inputs.rest)
+        phi = np.asarray(problem.neuron.phi(centre[:, None] + deviation[:, None] * xi), dtype=np.float64)
+        result[k] = phi**2 @ weight - (phi @ weight) ** 2
+    twins = np.flatnonzero(inputs.twin >= 0)
+    result[:, twins] = problem.neuron.cumulants(h)[2][:, problem.groups[inputs.twin[twins]]]
     return result
 
 

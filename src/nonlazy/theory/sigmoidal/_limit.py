@@ -111,9 +111,22 @@ def solve_limit(
 
 def residual(problem: ClassProblem, t: np.ndarray, wells: Wells, weight: np.ndarray) -> float:
     """max|y - T t - <a b>| / max|y|, or the spread of the energies of the codes where that is larger."""
-    missed = problem.y - problem.temperature * t - np.einsum("n,ncr->cr", weight, wells.moments())
     scale = max(float(np.max(np.abs(problem.y))), 1e-300)
-    return max(float(np.max(np.abs(missed))) / scale, float(np.ptp(wells.energy)))
+    return max(float(np.max(np.abs(_missed(problem, t, wells, weight)))) / scale, float(np.ptp(wells.energy)))
+
+
+def duality_gap(problem: ClassProblem, limit: Limit) -> float:
+    """How far the energy of the codes lies above the dual bound, if no readout is below the lowest of them.
+
+    Codes that lie above the lowest one cost their height; targets that are missed cost the field times what is missed.
+    """
+    height = float(limit.weight @ (limit.wells.energy - float(limit.wells.energy.min())))
+    missed = np.abs(_missed(problem, limit.t, limit.wells, limit.weight))
+    return height + float(problem.rho @ np.sum(missed * np.abs(limit.t), axis=1))
+
+
+def _missed(problem: ClassProblem, t: np.ndarray, wells: Wells, weight: np.ndarray) -> np.ndarray:
+    return problem.y - problem.temperature * t - np.einsum("n,ncr->cr", weight, wells.moments())
 
 
 def polish(

@@ -23,6 +23,7 @@ from nonlazy.theory._codes import Codes
 from nonlazy.theory._dataset import labelled_dataset
 from nonlazy.theory._prediction import Ensemble, GeneralizationError, Grouping, error_on_test_inputs
 from nonlazy.theory.sigmoidal._finite import ReadoutLaw
+from nonlazy.theory.sigmoidal._fluctuations import predictor_variance, readout_moments
 from nonlazy.theory.sigmoidal._inputs import Atoms, covariance_given_readout, mean_activations, resolve
 from nonlazy.theory.sigmoidal._problem import ClassProblem
 from nonlazy.theory.sigmoidal._readouts import draw_readouts, projected_density
@@ -81,8 +82,21 @@ class SigmoidalPrediction:
         return outputs
 
     def predictor_variance(self, X: Float[np.ndarray, "inputs N0"]) -> Float[np.ndarray, "inputs m"]:
-        """Posterior variance of the outputs, `(inputs, m)`: 0, because the theory is that of infinite width."""
-        return np.zeros((len(checked_inputs(X, self.posterior.task)), self.posterior.task.m))
+        """Posterior variance of the outputs, `(inputs, m)`, to first order in 1/N; 0 with finite_size=False.
+
+        Readouts and preactivations of the N neurons fluctuate, with the training outputs held within T/N. At
+        equilibrium the codes' fractions fluctuate, too; where they are given they do not (docs/theory/sigmoidal.md).
+        """
+        task = self.posterior.task
+        X = checked_inputs(X, task)
+        if self.law is None:
+            return np.zeros((len(X), task.m))
+        atoms = self._atoms
+        code = np.repeat(np.arange(len(self.codes)), len(atoms.weight) // len(self.codes))
+        moments = readout_moments(self.problem, atoms, code if self.ensemble == "quenched" else np.zeros_like(code))
+        inputs, training = resolve(self.posterior, X), resolve(self.posterior, task.X)
+        variance = predictor_variance(self.problem, self.t, atoms, moments, inputs, training, self.posterior.sigma2[0])
+        return variance / self.posterior.network.width
 
     def kernel(
         self,

@@ -72,8 +72,10 @@ def solve_quenched(problem: ClassProblem, fractions: Mapping[tuple[int, ...], fl
     if best is None:
         present = {_name(tuple(int(on) for on in row)) for row in problem.active(equilibrium.wells.activation)}
         raise InvalidInput(
-            f"no solution was found with the fractions given: code {' and '.join(_name(code) for code in missing)} is "
-            f"unstable, its neurons would turn to another one. At equilibrium there are {', '.join(sorted(present))}"
+            f"no solution was found with the fractions given at T = {problem.temperature * problem.scale**2:g}: code "
+            f"{' and '.join(_name(code) for code in missing)} is unstable there, its neurons would turn to another "
+            f"one. At this T equilibrium has {', '.join(sorted(present))}. Give the fractions of a chain at this "
+            "temperature, or lower it"
         )
     t, wells = best
     missed = problem.y - problem.temperature * t - np.einsum("n,ncr->cr", weight, wells.moments())

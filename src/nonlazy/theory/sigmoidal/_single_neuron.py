@@ -24,6 +24,7 @@ from nonlazy.errors import InvalidInput
 _RULES = (12, 16, 24, 32, 48, 64)
 # The line is cut off at this many standard deviations, where a Gaussian is 1e-32.
 _HALF_WIDTH = 12.0
+_FARTHEST = 1e8
 _PANEL_POINTS = 16
 _MOST_HALVINGS = 60
 _MOST_PANELS = 2000
@@ -135,22 +136,26 @@ def single_neuron(phi: Activation, variance: float) -> SingleNeuron:
 
 def _range(phi: Activation, variance: float) -> tuple[float, float]:
     """Smallest and largest value of phi."""
-    near = np.linspace(-_HALF_WIDTH, _HALF_WIDTH, 4801) * math.sqrt(variance)
-    far = np.geomspace(1.0, 1e8, 200) * _HALF_WIDTH * math.sqrt(variance)
-    values = np.asarray(phi(near), dtype=np.float64)
-    tails = np.asarray(phi(np.concatenate([-far, far])), dtype=np.float64)
-    if not (np.isfinite(values).all() and np.isfinite(tails).all()):
+    near = np.asarray(phi(np.linspace(-_HALF_WIDTH, _HALF_WIDTH, 4801) * math.sqrt(variance)), dtype=np.float64)
+    # Where phi itself varies, which may be far outside of what the preactivations reach.
+    far = np.geomspace(1e-3, _FARTHEST, 400)
+    tails = np.asarray(phi(np.concatenate([-far[::-1], far])), dtype=np.float64)
+    if not (np.isfinite(near).all() and np.isfinite(tails).all()):
         raise InvalidInput(
             f"activation {phi.name!r} is not finite everywhere: the theory of bounded activations needs it"
         )
-    spread = float(np.ptp(values))
-    if spread == 0:
-        raise InvalidInput(f"activation {phi.name!r} is constant, {values[0]:g}: such a network cannot learn")
-    low, high = float(min(values.min(), tails.min())), float(max(values.max(), tails.max()))
-    if high - low > 4 * spread:
+    if float(np.ptp(near)) == 0:
         raise InvalidInput(
-            f"activation {phi.name!r} is called sigmoidal but reaches {low:g} .. {high:g}: the theory of sigmoidal "
-            "networks needs a bounded phi; declare it as kind='rectified' or 'linear'"
+            f"activation {phi.name!r} is constant, {near[0]:g}, within 12 standard deviations of the preactivations "
+            f"({math.sqrt(variance):g} each): such a network cannot learn"
+        )
+    low, high = float(min(near.min(), tails.min())), float(max(near.max(), tails.max()))
+    inner = tails[np.abs(np.concatenate([-far[::-1], far])) < 1e-2 * _FARTHEST]
+    if high - low > 1.1 * max(float(np.ptp(inner)), float(np.ptp(near))):
+        raise InvalidInput(
+            f"activation {phi.name!r} is called sigmoidal but still grows at |z| = {_FARTHEST:g}, where it reaches "
+            f"{low:g} .. {high:g}: the theory of sigmoidal networks needs a bounded phi; declare it as "
+            "kind='rectified' or 'linear'"
         )
     return low, high
 

@@ -8,7 +8,7 @@ import numpy as np
 from nonlazy.posterior import Posterior
 from nonlazy.theory._codes import Codes
 from nonlazy.theory.sigmoidal._finite import ReadoutLaw, first_field, solve_finite, solve_finite_quenched
-from nonlazy.theory.sigmoidal._limit import Limit, solve_limit
+from nonlazy.theory.sigmoidal._limit import Limit, duality_gap, solve_limit
 from nonlazy.theory.sigmoidal._prediction import SigmoidalPrediction
 from nonlazy.theory.sigmoidal._problem import ClassProblem, class_problem, display_order
 from nonlazy.theory.sigmoidal._quenched import checked_fractions, solve_quenched
@@ -59,8 +59,7 @@ def _equilibrium(
     certified = certified and (law is None or law.share_error < _SURE_SHARE)
     search = f"branch and bound over the readouts, {bound.boxes} boxes"
     if law is None:
-        missed = limit.residual * float(np.max(np.abs(problem.y)) * (problem.rho @ np.sum(np.abs(limit.t), axis=1)))
-        gap = problem.P * (bound.gap + missed + 10 * np.finfo(float).eps)
+        gap = problem.P * (bound.gap + duality_gap(problem, limit) + 10 * np.finfo(float).eps)
         words = f"optimal to {gap:.0e}: no other readout lowers the energy ({search})"
         if not bound.complete:
             words = f"best of {2 ** min(problem.C, 10)} starts, gap {gap:.1e} ({search}, then stopped)"
