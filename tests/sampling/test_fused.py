@@ -95,6 +95,21 @@ def test_the_same_key_makes_the_same_trajectory_whatever_lies_in_memory():
     assert len(set(results)) == 1
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_divergence_leaves_nothing_behind(name):
+    first, readout, problem = problem_of(33, 300, 4)
+    numbers = [float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior)]
+    targets = np.asarray(problem.targets)
+    trajectory = FusedTrajectory(activations.get(name), 33, 300, 4)
+    fresh = trajectory(first, readout, KEY, targets, *numbers, 0.02, 6)
+    for step_size in (1e4, 1e20, np.nan):
+        trajectory(first, readout, KEY, targets, *numbers, step_size, 20)
+        again = trajectory(first, readout, KEY, targets, *numbers, 0.02, 6)
+        np.testing.assert_array_equal(again.first, fresh.first)
+        np.testing.assert_array_equal(again.readout, fresh.readout)
+        assert again[2:] == fresh[2:]
+
+
 def test_momenta_are_independent_and_normal():
     trajectory = FusedTrajectory(activations.get("sigmoid"), 100, 500, 3)
     drawn = [trajectory.momentum((7, k)) for k in range(8)]

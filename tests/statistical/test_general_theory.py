@@ -7,11 +7,16 @@ for the readouts of codes with a tenth of the neurons or more, 0.1 + 5 standard 
 times smaller, so that the false-alarm rate of a correct theory is negligible.
 """
 
+import re
+import time
+
 import numpy as np
 import pytest
 
 import nonlazy as nl
+from nonlazy.errors import TheoryError
 from nonlazy.theory.sigmoidal.general import solve_sigmoidal_general
+from tests.theory.sigmoidal.general.random_tasks import random_posterior
 
 
 def frozen_fractions(active):
@@ -44,3 +49,40 @@ def test_quenched_theory_agrees_with_a_chain_on_mnist(temperature):
             mean = readouts[:, members].mean(axis=0)
             standard_error = mean.std(axis=0) / np.sqrt(members.sum())
             assert (np.abs(mean.mean(axis=0) - prediction.codes.readout[k]) < 0.1 + 5 * standard_error).all()
+
+
+# Stated before the sweep was run: CPU seconds that a task may take on one core.
+LIMIT = 60.0
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("seed", range(105))
+def test_random_tasks_are_solved_or_refused_for_a_true_reason(seed):
+    """4 to 60 inputs, 1 to 6 outputs, temperatures 1e-3 to 0.3: deterministic, so that there are no false alarms.
+
+    The only refusal that such a task may meet is that the residual promised was not reached, and it then says which one
+    was.
+    """
+    posterior, started = random_posterior(seed), time.process_time()
+    try:
+        prediction = solve_sigmoidal_general(posterior)
+    except TheoryError as refusal:
+        assert re.search(r"residual of \d+e-0\d only .*nonlazy\.sample", str(refusal))
+    else:
+        assert prediction.residual < 1e-6
+        assert not prediction.certified
+        task = posterior.task
+        off = prediction.predict(task.X) - (task.Y - posterior.temperature * prediction.dual_field)
+        assert np.abs(off).max() < 2e-6 * np.abs(task.Y).max()
+    assert time.process_time() - started < LIMIT
+
+
+@pytest.mark.statistical
+def test_many_classes_are_solved():
+    """Ten classes with one-hot targets, as MNIST's ten digits have."""
+    generator = np.random.default_rng(1)
+    labels = np.arange(30) % 10
+    X = generator.standard_normal((10, 60))[labels] + 0.3 * generator.standard_normal((30, 60))
+    task = nl.tasks.from_arrays(X, np.eye(10)[labels], labels=labels)
+    prediction = solve_sigmoidal_general(nl.Posterior(nl.Network(30), task, 0.02))
+    assert prediction.residual < 1e-6

@@ -324,6 +324,9 @@ def _trajectory(
         for i in range(N):
             for j in range(count):
                 position[at + i * _WIDTH + j] = first[i, begin + j]
+            # A trajectory that diverged leaves NaN in the padding.
+            for j in range(count, _WIDTH):
+                position[at + i * _WIDTH + j] = _ZERO
     for k in range(m):
         for i in range(N):
             a[k * N + i] = readout[k, i]

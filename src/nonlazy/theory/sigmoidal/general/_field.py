@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
 from nonlazy.errors import TheoryError
-from nonlazy.theory.sigmoidal.general._relax import relax
+from nonlazy.theory.sigmoidal.general._relax import RELAXED, relax
 from nonlazy.theory.sigmoidal.general._response import Response, response
 from nonlazy.theory.sigmoidal.general._setting import Setting
 from nonlazy.theory.sigmoidal.general._well import Well, learned, local
@@ -25,6 +25,9 @@ RESIDUAL = 1e-9
 LEVEL = 1e-7
 # Beyond this, what double precision leaves of the residual on ill-conditioned kernels is accepted.
 ACCEPTED = 1e-7
+# Wells are relaxed to this fraction of the residual that is left, and at least to the accuracy after it.
+FOLLOWED = 1e-3
+ROUGHLY = 1e-4
 # Wells whose weight falls below this leave; they return if the search finds that they are needed.
 NEGLIGIBLE = 1e-10
 
@@ -116,14 +119,19 @@ def settle(
 
 
 def equilibrate(
-    setting: Setting, population: Population, more: Callable[[Population], Population | None] | None = None
+    setting: Setting,
+    population: Population,
+    more: Callable[[Population], Population | None] | None = None,
+    residual: float = RESIDUAL,
+    level: float = LEVEL,
 ) -> Population:
     """Solves for the field and for the weights within each group.
 
     At given weights, F(t) = tr t^T Y - T|t|^2/2 + sum_g w_g E_g(t) is concave, and a Newton step damped by a
     trust region climbs it. The weights take a Newton step of their own beforehand, towards equal levels. Where a step
     would make a well fall into another one, the other one joins: F has a kink there, at which both are populated.
-    Where the population as it is leads nowhere, `more` is asked for wells that it lacks.
+    Where the population as it is leads nowhere, `more` is asked for wells that it lacks. It stops where the
+    residual and the differences of levels (nats) are below `residual` and `level`.
 
     **Raises:** `nonlazy.errors.TheoryError` where it does not converge.
     """
@@ -136,7 +144,7 @@ def equilibrate(
     for _ in range(STEPS):
         population = _refreshed(setting, population)
         now = balance(setting, population)
-        if now.residual < RESIDUAL and now.spread < LEVEL:
+        if now.residual < residual and now.spread < level:
             return population
         off = max(now.residual, 1e-2 * now.spread)
         idle = 0 if off < 0.5 * best else idle + 1
@@ -173,8 +181,9 @@ class _Trust:
 
 def _stuck(now: Balance) -> str:
     return (
-        f"the theory's equations were not solved: residual {now.residual:.1e} after the last step. Near T = 0 the "
-        "targets may be out of reach of this kernel: raise the temperature, or take fewer inputs"
+        f"the theory's equations were not solved: residual {now.residual:.1e} after the last step. Either wells of "
+        "codes merge, which happens with few inputs and near the critical temperature, or targets near T = 0 are out "
+        "of reach of this kernel. Solve at another temperature or with fewer inputs, or sample with nonlazy.sample"
     )
 
 
@@ -195,7 +204,8 @@ def _step(
     size = float(np.abs(change).max())
     if size > trust.reach:
         return None, trust.tightened(min(max(size / trust.reach, 1.5), 5.0), 1e-3 * float(np.abs(force).max()))
-    moved = _followed(setting, population, t + change.reshape(t.shape), new_weights)
+    accuracy = min(max(FOLLOWED * now.residual, RELAXED), ROUGHLY)
+    moved = _followed(setting, population, t + change.reshape(t.shape), new_weights, accuracy)
     if moved is None:
         return None, trust.tightened(5.0, 1e-4)
     if size > SMALLEST_STEP and _loses_wanted(setting, population, moved, now):
@@ -288,10 +298,10 @@ def _new_weights(setting: Setting, population: Population, now: Balance, factor)
     return new * (belongs.T @ (totals / (belongs @ new)))
 
 
-def _followed(setting: Setting, population: Population, t, weights) -> Population | None:
+def _followed(setting: Setting, population: Population, t, weights, accuracy: float) -> Population | None:
     wells, responses = [], []
     for well, known in zip(population.wells, population.responses, strict=True):
-        found = relax(setting, t, well, known)
+        found = relax(setting, t, well, known, accuracy)
         if found is None:
             return None
         wells.append(found[0])

@@ -12,7 +12,7 @@ from nonlazy.theory.sigmoidal.general._well import Local, Shape, Well, energy_of
 # Changes of mean preactivations and readouts, whitened, below which a well counts as relaxed.
 RELAXED = 1e-9
 NEWTON_STEPS = 40
-DESCENT_STEPS = 600
+DESCENT_STEPS = 200
 
 
 def descend(
@@ -55,24 +55,29 @@ def descend(
 
 
 def relax(
-    setting: Setting, t: Float[np.ndarray, "P k"], well: Well, known: Response | None = None
+    setting: Setting,
+    t: Float[np.ndarray, "P k"],
+    well: Well,
+    known: Response | None = None,
+    accuracy: float = RELAXED,
 ) -> tuple[Well, Response] | None:
     """The local minimum of the energy next to `well`, and a response taken near it.
 
-    **Arguments:** `known`: a response taken in a field nearby, which spares a new one where it still contracts.
+    **Arguments:** `known`: a response taken in a field nearby, which spares a new one where it still contracts;
+    `accuracy`: the change, whitened, below which Newton's method stops.
 
     **Returns:** None where no minimum was reached.
     """
-    found = _newton(setting, t, well, known)
+    found = _newton(setting, t, well, known, accuracy)
     for tolerance in (3e-2, 1e-3):
         if found is not None:
             break
         well = descend(setting, t, well, tolerance)
-        found = _newton(setting, t, well, None)
+        found = _newton(setting, t, well, None, accuracy)
     return found if found is not None else _descended(setting, t, well)
 
 
-def _newton(setting: Setting, t, well: Well, known: Response | None) -> tuple[Well, Response] | None:
+def _newton(setting: Setting, t, well: Well, known: Response | None, accuracy: float) -> tuple[Well, Response] | None:
     u, b, v, c = well.u, well.b, well.v, well.c
     before = np.inf
     for _ in range(NEWTON_STEPS):
@@ -95,9 +100,10 @@ def _newton(setting: Setting, t, well: Well, known: Response | None) -> tuple[We
             return None
         u, b, c = u + du, b + db, shape.covariance
         v = np.maximum(v + dv, 0.1 * v)
-        if size < RELAXED:
+        if size < accuracy:
             return _settled(setting, t, u, b, v, c, shape), known
-        if size > 0.3 * before:
+        # A new response costs as much as several steps.
+        if size > 0.5 * before:
             known = None
         before = size
     return None

@@ -1,5 +1,6 @@
 """How a well responds, to first order, to a change of the field or of its own state."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class Response:
     **Fields:**
 
     - `setting`, `t`, `here`, `shape`: where it was taken.
-    - `matrix`: C = d<phi>/dh at a fixed readout, `(P, P)`, symmetric.
+    - `covariance`: S, of z given the readout, `(P, P)`.
     - `curvature`: H = 1 - sigma_a^2 t^T C t, second derivative of the energy in the whitened readout, `(k, k)`.
     - `hadamard`: 2 S_mu,nu^2, response of the variances to the sites' curvatures, `(P, P)`; None without fluctuations.
     - `coupling`: half the third derivative of each site's energy, `(P,)`.
@@ -29,7 +30,7 @@ class Response:
     t: Float[np.ndarray, "P k"]
     here: Local
     shape: Shape
-    matrix: Float[np.ndarray, "P P"]
+    covariance: Float[np.ndarray, "P P"]
     curvature: Float[np.ndarray, "k k"]
     hadamard: Float[np.ndarray, "P P"] | None
     coupling: Float[np.ndarray, " P"]
@@ -39,6 +40,18 @@ class Response:
     def stable(self) -> bool:
         """Whether the well is a minimum in the readout."""
         return bool(np.linalg.eigvalsh(self.curvature)[0] > 0)
+
+    @functools.cached_property
+    def matrix(self) -> Float[np.ndarray, "P P"]:
+        """C = d<phi>/dh at a fixed readout, symmetric. Made on demand: wells relax without it."""
+        phi, S = self.here.phi, self.covariance
+        matrix = phi[1][:, None] * S * phi[1]
+        if self.hadamard is None:
+            return matrix
+        push = self.coupling[:, None] * S * phi[1]
+        push[np.diag_indices_from(push)] += 0.5 * phi[2]
+        matrix += push.T @ lu_solve(self.solver, self.hadamard @ push, overwrite_b=True, check_finite=False)
+        return 0.5 * (matrix + matrix.T)
 
     def newton_step(
         self,
@@ -85,7 +98,8 @@ def response(setting: Setting, t: Float[np.ndarray, "P k"], here: Local, shape: 
     """
     phi = here.phi
     S = shape.spread.T @ shape.spread
-    matrix = phi[1][:, None] * S * phi[1]
+    moved = S @ (phi[1][:, None] * t)
+    answer = phi[1][:, None] * moved
     hadamard, coupling, solver = None, np.zeros(setting.P), None
     if setting.variational:
         total = S + shape.lever.T @ shape.lever if setting.joint else S
@@ -96,9 +110,8 @@ def response(setting: Setting, t: Float[np.ndarray, "P k"], here: Local, shape: 
         system = -(hadamard @ feedback)
         system[np.diag_indices_from(system)] += 1
         solver = lu_factor(system, overwrite_a=True, check_finite=False)
-        push = coupling[:, None] * S * phi[1]
-        push[np.diag_indices_from(push)] += 0.5 * phi[2]
-        matrix += push.T @ lu_solve(solver, hadamard @ push, overwrite_b=True, check_finite=False)
-        matrix = 0.5 * (matrix + matrix.T)
-    curvature = np.eye(setting.k) - setting.sigma_a**2 * (t.T @ matrix @ t)
-    return Response(setting, t, here, shape, matrix, 0.5 * (curvature + curvature.T), hadamard, coupling, solver)
+        pushed = coupling[:, None] * moved + 0.5 * phi[2][:, None] * t
+        widened = lu_solve(solver, hadamard @ pushed, overwrite_b=True, check_finite=False)
+        answer += phi[1][:, None] * (S @ (coupling[:, None] * widened)) + 0.5 * phi[2][:, None] * widened
+    curvature = np.eye(setting.k) - setting.sigma_a**2 * (t.T @ answer)
+    return Response(setting, t, here, shape, S, 0.5 * (curvature + curvature.T), hadamard, coupling, solver)

@@ -15,10 +15,14 @@ from nonlazy.theory.sigmoidal.general._well import Well
 
 # All subsets of the classes are tried up to this number of classes, else neighbours of the codes present.
 ALL_SUBSETS = 5
-RANDOM_STARTS = 12
+# Random subsets of the inputs; fewer where the inputs are many, since the codes then lie deep below all other wells.
+RANDOM_STARTS, MANY = 12, 200
 # Wells with fewer neurons than exp(-DEPTH) of a populated one make no difference.
 DEPTH = 16.0
 HARD_INPUTS = 3
+# Wells differ by an input that is turned over at least, whose preactivation then changes by more than this.
+NEAR = 0.3
+STRETCH, LONGEST_DESCENT = 6, 180
 
 
 def patterns(
@@ -27,13 +31,24 @@ def patterns(
     population: Population,
     generator: np.random.Generator,
 ) -> Float[np.ndarray, "starts P"]:
+    """On which inputs neurons are active at the starts of the search for a population's lacking wells."""
+    present = np.array([_on(setting, well) for well in population.wells])
+    return patterns_of(setting, members, present, population.t, generator)
+
+
+def patterns_of(
+    setting: Setting,
+    members: Float[np.ndarray, "C P"],
+    present: Float[np.ndarray, "n P"],
+    t: Float[np.ndarray, "P k"],
+    generator: np.random.Generator,
+) -> Float[np.ndarray, "starts P"]:
     """On which inputs neurons are active at the starts of the search, `(starts, P)`.
 
     Subsets of the classes, or the codes present and their neighbours where there are many classes; the codes present
     with one input turned over, of those that the field pulls at most; and random subsets of the inputs.
     """
     C, P = members.shape
-    present = np.array([_on(setting, well) for well in population.wells])
     if C <= ALL_SUBSETS:
         codes = np.array(list(itertools.product([0.0, 1.0], repeat=C)))
         found = [code @ members for code in codes]
@@ -46,13 +61,14 @@ def patterns(
                 turned[c] = not turned[c]
                 neighbours.add(tuple(turned))
         found = [np.array(row, dtype=float) @ members for row in sorted(neighbours)]
-    hardest = np.argsort(-np.abs(population.t).max(axis=1))[:HARD_INPUTS]
+    hardest = np.argsort(-np.abs(t).max(axis=1))[:HARD_INPUTS]
     for row in present:
         for mu in hardest:
             turned = row.copy()
             turned[mu] = 1 - turned[mu]
             found.append(turned)
-    found += list(generator.integers(0, 2, (RANDOM_STARTS, P)).astype(float))
+    random = RANDOM_STARTS if P <= MANY else RANDOM_STARTS // 3
+    found += list(generator.integers(0, 2, (random, P)).astype(float))
     return np.array(found)
 
 
@@ -69,10 +85,8 @@ def search(
     level = float(weights @ (E + setting.entropy * np.log(weights)))
     new: list[tuple[Well, Response, float]] = []
     for active in chosen:
-        rough = descend(setting, population.t, starts.well(active, population.t), tolerance=0.1)
-        if rough.energy > level + 3 * DEPTH + 0.02 * abs(level):
-            continue
-        if any(_near(setting, rough, well) for well in population.wells):
+        rough = _descended(setting, population, starts.well(active, population.t))
+        if rough is None or rough.energy > level + 3 * DEPTH + 0.02 * abs(level):
             continue
         found = relax(setting, population.t, rough)
         if found is None:
@@ -111,5 +125,17 @@ def _on(setting: Setting, well: Well) -> Float[np.ndarray, " P"]:
     return (phi > setting.averages.threshold).astype(float)
 
 
-def _near(setting: Setting, one: Well, other: Well) -> bool:
-    return bool(np.abs(setting.roots @ (one.u - other.u)).max() < 0.05)
+def _descended(setting: Setting, population: Population, well: Well) -> Well | None:
+    """Roughly the bottom of the well that a start is in; None on the way to one that is populated."""
+    for _ in range(LONGEST_DESCENT // STRETCH):
+        before = well
+        well = descend(setting, population.t, well, tolerance=0.1, steps=STRETCH)
+        if any(_apart(setting, well, other) < NEAR for other in population.wells):
+            return None
+        if _apart(setting, well, before) < 0.1:
+            return well
+    return well
+
+
+def _apart(setting: Setting, one: Well, other: Well) -> float:
+    return float(np.abs(setting.roots @ (one.u - other.u)).max())

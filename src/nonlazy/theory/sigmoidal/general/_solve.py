@@ -1,6 +1,5 @@
 """Solves a sigmoidal network with one hidden layer on any data: from a posterior to its prediction."""
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,27 +12,19 @@ from nonlazy.posterior import Posterior
 from nonlazy.theory.linear._input_modes import input_modes
 from nonlazy.theory.sigmoidal._quenched import checked_fractions
 from nonlazy.theory.sigmoidal.general._averages import averages_of
+from nonlazy.theory.sigmoidal.general._equilibrium import Outcome, find_equilibrium, first_equilibrium
 from nonlazy.theory.sigmoidal.general._field import Population, balance, energies, equilibrate, groups_of, settle
+from nonlazy.theory.sigmoidal.general._merging import APART, Merged, wells_of
 from nonlazy.theory.sigmoidal.general._prediction import GeneralSigmoidalPrediction
-from nonlazy.theory.sigmoidal.general._search import extended, patterns, search
 from nonlazy.theory.sigmoidal.general._setting import Fluctuations, Setting
-from nonlazy.theory.sigmoidal.general._starts import Starts, first_field
+from nonlazy.theory.sigmoidal.general._starts import Starts
+from nonlazy.theory.sigmoidal.general._well import Well
 
 
 # The Hessian of the field has (P k)^2 numbers.
 LARGEST_FIELD = 12_000
-# All subsets of up to this many classes are codes to begin with; else single classes and their complements.
-ALL_SUBSETS = 4
-ROUNDS = 6
 # Nats per neuron by which shares of codes are visibly off.
 LARGE_GAP = 0.1
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    population: Population
-    starts: int
-    lowest: float
 
 
 def solve_sigmoidal_general(
@@ -61,6 +52,8 @@ def solve_sigmoidal_general(
     """
     averages = _checked(posterior, fluctuations)
     task = posterior.task
+    if posterior.temperature == 0:
+        _check_contradictions(task.X, task.Y)
     shares = None if fractions is None else checked_fractions(fractions, task.classes)
     modes = input_modes(task.X, task.Y)
     basis = _row_space(task.Y)
@@ -81,7 +74,7 @@ def solve_sigmoidal_general(
     present = np.unique(task.labels)
     members = np.stack([task.labels == c for c in present]).astype(np.float64)
     if shares is None:
-        outcome = _equilibrium(setting, members)
+        outcome = find_equilibrium(setting, members)
     else:
         outcome = _quenched(setting, members, present, shares)
     return _prediction(posterior, setting, modes, basis, outcome, shares)
@@ -104,6 +97,18 @@ def _checked(posterior: Posterior, fluctuations: str):
     return averages_of(network.phi.name)
 
 
+def _check_contradictions(X: Float[np.ndarray, "P N0"], Y: Float[np.ndarray, "P m"]) -> None:
+    """At T = 0 targets are fitted exactly, which equal inputs with different targets rule out."""
+    _, first, twin = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    first_twin = first[twin.reshape(-1)]
+    wrong = np.flatnonzero((Y != Y[first_twin]).any(axis=1))
+    if wrong.size:
+        raise InvalidInput(
+            f"inputs {first_twin[wrong[0]]} and {wrong[0]} are equal and their targets are not: at temperature 0 no "
+            "network fits both. Choose a temperature above 0, or remove one of them"
+        )
+
+
 def _row_space(Y: Float[np.ndarray, "P m"]) -> Float[np.ndarray, "k m"]:
     """An orthonormal basis of the outputs that the targets use; in the others the readouts keep their prior."""
     _, singular, directions = np.linalg.svd(Y, full_matrices=False)
@@ -111,54 +116,7 @@ def _row_space(Y: Float[np.ndarray, "P m"]) -> Float[np.ndarray, "k m"]:
     return directions[: max(rank, 1)]
 
 
-def _equilibrium(setting: Setting, members: Float[np.ndarray, "C P"]) -> _Outcome:
-    starts = Starts(setting)
-    population, tried = _first_equilibrium(setting, members, starts)
-    lowest, generator = np.inf, np.random.default_rng(0)
-    for _ in range(ROUNDS):
-        chosen = patterns(setting, members, population, generator)
-        new, lowest = search(setting, population, starts, chosen)
-        tried += len(chosen)
-        if not new:
-            break
-        try:
-            larger = extended(population, new, setting.entropy)
-            population = equilibrate(setting, larger, _Searcher(setting, members, starts))
-        except TheoryError:
-            # The solution before stands; the gap says by how much the wells that could not join lie below it.
-            break
-    return _Outcome(population, tried, lowest)
-
-
-@dataclass(frozen=True)
-class _Searcher:
-    """Adds to a population the wells that a search in its field finds."""
-
-    setting: Setting
-    members: Float[np.ndarray, "C P"]
-    starts: Starts
-
-    def __call__(self, population: Population) -> Population | None:
-        chosen = patterns(self.setting, self.members, population, np.random.default_rng(0))
-        new, _ = search(self.setting, population, self.starts, chosen)
-        return extended(population, new, self.setting.entropy) if new else None
-
-
-def _first_equilibrium(setting: Setting, members: Float[np.ndarray, "C P"], starts: Starts) -> tuple[Population, int]:
-    """Equilibrium among the wells that codes of classes lead to, and how many codes were tried."""
-    C = len(members)
-    if C <= ALL_SUBSETS:
-        codes = np.array(list(itertools.product([0.0, 1.0], repeat=C))[1:])
-    else:
-        codes = np.unique(np.concatenate([np.eye(C), 1 - np.eye(C)]), axis=0)
-    weights = np.full(len(codes), 1 / len(codes))
-    t = first_field(setting, members, codes, weights)
-    wells = [starts.well(code @ members, t) for code in codes]
-    population = settle(setting, t, wells, weights, np.zeros(len(codes), dtype=int))
-    return equilibrate(setting, population, _Searcher(setting, members, starts)), len(codes)
-
-
-def _quenched(setting: Setting, members, present, shares) -> _Outcome:
+def _quenched(setting: Setting, members, present, shares) -> Outcome:
     codes = np.array([[code[c] for c in present] for code in shares], dtype=np.float64)
     weights = np.array(list(shares.values()))
     population = _from_equilibrium(setting, members, codes, weights, Starts(setting))
@@ -168,7 +126,7 @@ def _quenched(setting: Setting, members, present, shares) -> _Outcome:
             f"no solution was found with the fractions given: code {lost} is unstable, its neurons would turn to "
             "another one. Give its share to a code next to it, or ask for equilibrium (fractions=None)"
         )
-    return _Outcome(population, len(codes), np.inf)
+    return Outcome(population, None, len(codes), np.inf)
 
 
 def _held(setting: Setting, members, codes, population: Population) -> Population | list[int]:
@@ -188,7 +146,7 @@ def _held(setting: Setting, members, codes, population: Population) -> Populatio
 
 def _from_equilibrium(setting: Setting, members, codes, weights, starts: Starts) -> Population | list[int]:
     """The field at fractions away from equilibrium, in steps if need be; or the codes that were lost on the way."""
-    equilibrium, _ = _first_equilibrium(setting, members, starts)
+    equilibrium, _ = first_equilibrium(setting, members, starts)
     active = _active(setting, members, equilibrium)
     everything = [tuple(code) for code in codes.astype(bool)]
     everything += [code for code in dict.fromkeys(map(tuple, active)) if code not in everything]
@@ -228,8 +186,69 @@ def _active(setting: Setting, members, population: Population) -> np.ndarray:
     return (np.array(phi) @ members.T) / members.sum(axis=1) > setting.averages.threshold
 
 
-def _prediction(posterior, setting: Setting, modes, basis, outcome: _Outcome, shares) -> GeneralSigmoidalPrediction:
-    population = outcome.population
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What a prediction is made of: the law of one neuron, and how well it solves the equations."""
+
+    t: Float[np.ndarray, "P k"]
+    wells: tuple[Well, ...]
+    weights: Float[np.ndarray, " n"]
+    laplace: tuple[Float[np.ndarray, "k k"], ...]
+    value: float
+    residual: float
+    gap: float
+    certificate: str
+
+
+def _prediction(posterior, setting: Setting, modes, basis, outcome: Outcome, shares) -> GeneralSigmoidalPrediction:
+    if outcome.merged is not None:
+        answer = _of_mixture(setting, outcome.merged)
+    else:
+        assert outcome.population is not None
+        answer = _of_wells(setting, outcome.population, outcome, shares is not None)
+    return GeneralSigmoidalPrediction(
+        posterior=posterior,
+        finite_size=setting.finite_size,
+        fluctuations=setting.fluctuations,
+        ensemble="equilibrium" if shares is None else "quenched",
+        dual_field=answer.t @ basis,
+        free_energy=answer.value / setting.P,
+        residual=answer.residual,
+        gap=answer.gap,
+        certified=False,
+        certificate=answer.certificate,
+        setting=setting,
+        modes=modes,
+        basis=basis,
+        wells=answer.wells,
+        weights=answer.weights,
+        laplace=answer.laplace,
+    )
+
+
+def _of_mixture(setting: Setting, merged: Merged) -> _Answer:
+    solution = merged.solution
+    gap = solution.gain
+    if np.isfinite(merged.lowest):
+        gap += math.log1p(math.exp(min(-merged.lowest, 700.0)))
+    words = f"best of {merged.starts} starts, gap {gap:.1e} nats per neuron for this many Gaussians"
+    if merged.apart < APART:
+        words += "; codes overlap: the Gaussians share neurons, and their own fractions mean little"
+    if gap > LARGE_GAP:
+        words += "; wells lie below that the solver could not populate"
+    return _Answer(
+        solution.t,
+        wells_of(setting, solution),
+        solution.mixture.weights,
+        (),
+        solution.now.value,
+        solution.residual,
+        gap,
+        words,
+    )
+
+
+def _of_wells(setting: Setting, population: Population, outcome: Outcome, frozen: bool) -> _Answer:
     now = balance(setting, population)
     t, weights = population.t, population.weights
     E = energies(setting, population)
@@ -240,31 +259,14 @@ def _prediction(posterior, setting: Setting, modes, basis, outcome: _Outcome, sh
     linear = float(np.sum(t * setting.targets) - 0.5 * setting.temperature * np.sum(t * t))
     value = linear + float(weights @ E) + setting.entropy * entropy
     gap = _gap(setting, population, now, E, outcome.lowest)
-    if shares is None:
+    if frozen:
+        words = f"fractions given; the field is optimal to {gap:.1e} nats per neuron for these {len(weights)} wells"
+    else:
         words = f"best of {outcome.starts} starts, gap {gap:.1e} nats per neuron among the wells they found"
         if gap > LARGE_GAP:
             words += "; wells lie below that the solver could not populate"
-    else:
-        words = f"fractions given; the field is optimal to {gap:.1e} nats per neuron for these {len(weights)} wells"
-    covariances = [setting.sigma_a**2 * np.linalg.inv(known.curvature) for known in population.responses]
-    return GeneralSigmoidalPrediction(
-        posterior=posterior,
-        finite_size=setting.finite_size,
-        fluctuations=setting.fluctuations,
-        ensemble="equilibrium" if shares is None else "quenched",
-        dual_field=t @ basis,
-        free_energy=value / setting.P,
-        residual=now.residual,
-        gap=gap,
-        certified=False,
-        certificate=words,
-        setting=setting,
-        modes=modes,
-        basis=basis,
-        wells=population.wells,
-        weights=weights,
-        laplace=tuple(covariances),
-    )
+    covariances = tuple(setting.sigma_a**2 * np.linalg.inv(known.curvature) for known in population.responses)
+    return _Answer(t, population.wells, weights, covariances, value, now.residual, gap, words)
 
 
 def _gap(setting: Setting, population: Population, now, E, lowest: float) -> float:

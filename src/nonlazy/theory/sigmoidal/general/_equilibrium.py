@@ -1,0 +1,188 @@
+"""Equilibrium: the wells that neurons populate, their shares and the field, reached by cooling."""
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from nonlazy.errors import TheoryError
+from nonlazy.theory.sigmoidal.general._field import Population, equilibrate, settle
+from nonlazy.theory.sigmoidal.general._merging import APART, Merged, relaxable, solve_merging
+from nonlazy.theory.sigmoidal.general._search import extended, patterns, search
+from nonlazy.theory.sigmoidal.general._setting import Setting
+from nonlazy.theory.sigmoidal.general._starts import Starts, first_field
+
+
+# All subsets of up to this many classes are codes to begin with; else single classes and their complements.
+ALL_SUBSETS = 4
+ROUNDS = 6
+# Up to this many inputs codes are found as a mixture that may overlap; where P k is at most the second number, such a
+# mixture is also what is left where wells that do not see each other lead nowhere.
+SMALL, LARGEST_MIXTURE = 64, 600
+# Below it too where there are so many inputs that wells are deep at this temperature (in units of s2).
+SMALLEST_COLD, COLD = 32, 0.01
+# Temperatures of the way down, in units of s2 = P sigma_a^2.
+FIRST_TEMPERATURE, LAST_ABOVE_ZERO, COOLING = 0.03, 1e-4, 5.0
+# Named where temperature 0 fails, in the same units.
+SMALL_TEMPERATURE = 1e-3
+# Residual and differences of levels (nats) that do on the way.
+ON_THE_WAY = (1e-4, 1e-2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found: a population of wells or, where codes merge, a mixture that overlaps.
+
+    **Fields:** `starts`: of the search; `lowest`: the smallest energy of a well that was found and is not part of the
+    solution, above its level, in nats (infinite where there is none).
+    """
+
+    population: Population | None
+    merged: Merged | None
+    starts: int
+    lowest: float
+
+
+def find_equilibrium(setting: Setting, members: Float[np.ndarray, "C P"]) -> Outcome:
+    """The equilibrium of the single-neuron problem.
+
+    **Raises:** `nonlazy.errors.TheoryError` where it is not found.
+    """
+    starts = Starts(setting)
+    mixable = setting.joint and setting.temperature > 0 and setting.P * setting.k <= LARGEST_MIXTURE
+    if mixable and not _is_cold(setting):
+        return _from_mixture(setting, members, starts)
+    try:
+        outcome = _from_wells(setting, members, starts)
+    except TheoryError as failure:
+        if setting.temperature == 0:
+            raise TheoryError(
+                "no law of the neurons that meets every target exactly was found: at temperature 0 this takes ever "
+                "more wells that differ on single inputs. Choose a temperature above 0, such as "
+                f"{SMALL_TEMPERATURE * setting.P * setting.sigma_a**2:.0e}: outputs then miss the targets by T t, "
+                "which the prediction states"
+            ) from failure
+        if not mixable:
+            raise
+        return _from_mixture(setting, members, starts)
+    if mixable and np.isfinite(outcome.lowest):
+        return _from_mixture(setting, members, starts)
+    return outcome
+
+
+def _is_cold(setting: Setting) -> bool:
+    """Whether wells can be expected to be far from each other."""
+    many = setting.P > SMALLEST_COLD and setting.temperature <= COLD * setting.P * setting.sigma_a**2
+    return many or setting.P > SMALL
+
+
+def first_equilibrium(setting: Setting, members: Float[np.ndarray, "C P"], starts: Starts) -> tuple[Population, int]:
+    """Equilibrium among the wells that codes of classes lead to on the way down, and how many starts were tried."""
+    mixable = setting.joint and setting.temperature > 0 and setting.P * setting.k <= LARGEST_MIXTURE
+    if mixable and not _is_cold(setting):
+        merged = solve_merging(setting, members, starts)
+        return _separate(setting, members, starts, merged), merged.starts
+    return _cooled(setting, members, starts)
+
+
+def _from_mixture(setting: Setting, members, starts: Starts) -> Outcome:
+    merged = solve_merging(setting, members, starts)
+    whole = Outcome(None, merged, merged.starts, merged.lowest)
+    if merged.apart < APART:
+        return whole
+    try:
+        outcome = _searched(setting, members, starts, _separate(setting, members, starts, merged), merged.starts)
+    except TheoryError:
+        return whole
+    return whole if np.isfinite(outcome.lowest) else outcome
+
+
+def _from_wells(setting: Setting, members, starts: Starts) -> Outcome:
+    population, tried = _cooled(setting, members, starts)
+    return _searched(setting, members, starts, population, tried)
+
+
+def _separate(setting: Setting, members, starts: Starts, merged: Merged) -> Population:
+    """The population whose wells the components of a mixture become where they do not see each other."""
+    solution = merged.solution
+    weights = solution.mixture.weights
+    wells = relaxable(setting, solution)
+    population = settle(setting, solution.t, wells, weights, np.zeros(len(weights), dtype=int))
+    return equilibrate(setting, population, _Searcher(setting, members, starts))
+
+
+def _searched(
+    setting: Setting, members, starts: Starts, population: Population, tried: int, rounds=ROUNDS, accuracy=()
+) -> Outcome:
+    lowest, generator = np.inf, np.random.default_rng(0)
+    for _ in range(rounds):
+        chosen = patterns(setting, members, population, generator)
+        new, lowest = search(setting, population, starts, chosen)
+        tried += len(chosen)
+        if not new:
+            break
+        try:
+            larger = extended(population, new, setting.entropy)
+            population = equilibrate(setting, larger, _Searcher(setting, members, starts), *accuracy)
+        except TheoryError:
+            # The solution before stands; the gap says by how much the wells that could not join lie below it.
+            break
+    return Outcome(population, None, tried, lowest)
+
+
+@dataclass(frozen=True)
+class _Searcher:
+    """Adds to a population the wells that a search in its field finds."""
+
+    setting: Setting
+    members: Float[np.ndarray, "C P"]
+    starts: Starts
+
+    def __call__(self, population: Population) -> Population | None:
+        chosen = patterns(self.setting, self.members, population, np.random.default_rng(0))
+        new, _ = search(self.setting, population, self.starts, chosen)
+        return extended(population, new, self.setting.entropy) if new else None
+
+
+def _cooled(setting: Setting, members, starts: Starts) -> tuple[Population, int]:
+    """Equilibrium followed down from a temperature at which codes are those of classes and no input is hard."""
+    temperatures = _way_down(setting)
+    warm = dataclasses.replace(setting, temperature=temperatures[0])
+    accuracy = ON_THE_WAY if len(temperatures) > 1 else ()
+    population, tried = _among_codes(warm, members, starts, accuracy)
+    if len(temperatures) > 1:
+        outcome = _searched(warm, members, starts, population, tried, rounds=1, accuracy=ON_THE_WAY)
+        assert outcome.population is not None
+        population, tried = outcome.population, outcome.starts
+    for temperature in temperatures[1:]:
+        colder = dataclasses.replace(setting, temperature=temperature)
+        accuracy = () if temperature == setting.temperature else ON_THE_WAY
+        population = equilibrate(colder, population, _Searcher(colder, members, starts), *accuracy)
+    return population, tried
+
+
+def _way_down(setting: Setting) -> list[float]:
+    scale = setting.P * setting.sigma_a**2
+    last = max(setting.temperature, LAST_ABOVE_ZERO * scale)
+    temperatures, temperature = [], FIRST_TEMPERATURE * scale
+    while temperature > 2.5 * last:
+        temperatures.append(temperature)
+        temperature /= COOLING
+    if setting.temperature == 0:
+        temperatures.append(last)
+    return [*temperatures, setting.temperature]
+
+
+def _among_codes(setting: Setting, members, starts: Starts, accuracy) -> tuple[Population, int]:
+    C = len(members)
+    if C <= ALL_SUBSETS:
+        codes = np.array(list(itertools.product([0.0, 1.0], repeat=C))[1:])
+    else:
+        codes = np.unique(np.concatenate([np.eye(C), 1 - np.eye(C)]), axis=0)
+    weights = np.full(len(codes), 1 / len(codes))
+    t = first_field(setting, members, codes, weights)
+    wells = [starts.well(code @ members, t) for code in codes]
+    population = settle(setting, t, wells, weights, np.zeros(len(codes), dtype=int))
+    return equilibrate(setting, population, _Searcher(setting, members, starts), *accuracy), len(codes)
