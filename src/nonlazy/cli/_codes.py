@@ -74,7 +74,10 @@ def codes(
     from rich.console import Console
 
     console = Console()
-    console.print(scheme.table())
+    if len(scheme.codes):
+        console.print(scheme.table())
+    else:
+        console.print(scheme.headline(), markup=False, highlight=False)
     for line in scheme.facts():
         console.print(line, markup=False, highlight=False)
     console.print(scheme.rule, style="dim", markup=False)

@@ -93,6 +93,10 @@ class CodingScheme:
         commonest codes only where there are more than twelve."""
         return _text.table(self)
 
+    def headline(self) -> str:
+        """Kind, number of codes and of neurons, and confidence, in a line."""
+        return _text.headline(self)
+
     def facts(self) -> list[str]:
         """What is known of the layer besides its codes, as sentences."""
         return _text.facts(self)

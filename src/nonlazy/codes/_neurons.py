@@ -49,7 +49,7 @@ def neuron_codes(
     means = signal.means
     nobody = np.zeros(means.shape[0], dtype=bool)
     if decision.kind in ("none", "analog"):
-        why = "the layer has no class signal" if decision.kind == "none" else "all neurons are graded"
+        why = "the layer has no scheme" if decision.kind == "none" else "all neurons are graded"
         return NeuronCodes(
             np.zeros_like(means, dtype=bool),
             nobody,

@@ -22,7 +22,8 @@ def headline(scheme: "CodingScheme") -> str:
     """Kind, number of codes and of neurons, confidence."""
     n, neurons = len(scheme.codes), scheme.neuron_codes.size
     codes = {0: "no codes", 1: "1 code"}.get(n, f"{n} codes")
-    return f"coding scheme: {scheme.kind} ({codes}, {neurons} neurons, confidence {scheme.confidence:.2f})"
+    size = "1 neuron" if neurons == 1 else f"{neurons} neurons"
+    return f"coding scheme: {scheme.kind} ({codes}, {size}, confidence {scheme.confidence:.2f})"
 
 
 def facts(scheme: "CodingScheme") -> list[str]:
@@ -39,6 +40,9 @@ def facts(scheme: "CodingScheme") -> list[str]:
             f"codes of neurons expected right: {percent(float(sure.mean()))}; {doubtful} of {sure.size} neurons have a "
             "code that is right with a probability below 95 %"
         )
+    if not math.isfinite(scheme.alignment.value):
+        lines.append("kernel alignment with the task and NC1 to NC4 are not defined: no neuron varies over the inputs")
+        return lines
     lines.append(
         f"kernel alignment with the task {scheme.alignment.value:.3f} (by chance {scheme.alignment.chance:.3f}); "
         f"{collapse(scheme)}"
