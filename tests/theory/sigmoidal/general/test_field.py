@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from nonlazy.theory.sigmoidal.general._equilibrium import ON_THE_WAY, among_codes, straightened
 from nonlazy.theory.sigmoidal.general._field import Population, balance, curvature, energies, equilibrate, settle
 from nonlazy.theory.sigmoidal.general._relax import relax
+from nonlazy.theory.sigmoidal.general._search import DEPTH, active_classes
 from nonlazy.theory.sigmoidal.general._setting import Fluctuations
 from nonlazy.theory.sigmoidal.general._starts import Starts, first_field
-from tests.theory.sigmoidal.general.problems import correlated_task, setting_of
+from tests.theory.sigmoidal.general.problems import correlated_task, mnist_posterior, setting_of
 
 
 def population(fluctuations: Fluctuations = "variational", finite_size=True, solved=True):
@@ -72,3 +74,21 @@ def test_the_field_of_fixed_weights_stays_where_it_is_at_equilibrium():
     setting, solved = population()
     frozen = Population(solved.t, solved.wells, solved.weights, solved.responses, np.arange(len(solved.wells)))
     np.testing.assert_allclose(equilibrate(setting, frozen).t, solved.t, atol=1e-6)
+
+
+def test_wells_that_gave_up_a_hard_input_are_replaced_by_those_of_their_classes():
+    """At P = 300 and T = 0.03 two codes end in wells with one digit turned over, 60 nats above the others."""
+    posterior = mnist_posterior(P=300, temperature=0.03)
+    task = posterior.task
+    setting = setting_of(task, temperature=0.03)
+    members = np.stack([task.labels == c for c in range(3)]).astype(float)
+    starts = Starts(setting)
+    population, _ = among_codes(setting, members, starts, ON_THE_WAY)
+    straight = straightened(setting, members, starts, population)
+    codes = [active_classes(setting, members, wells.wells) for wells in (population, straight)]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_array_equal(straight.weights, population.weights)
+    lower = energies(setting, straight) - energies(setting, population)
+    assert lower.max() < 1e-3
+    assert lower.min() < -DEPTH
+    assert straightened(setting, members, starts, straight) is straight

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from nonlazy.errors import TheoryError
 from nonlazy.theory.sigmoidal.general._field import Population, equilibrate, settle
 from nonlazy.theory.sigmoidal.general._merging import APART, Merged, relaxable, solve_merging
-from nonlazy.theory.sigmoidal.general._search import extended, patterns, search
+from nonlazy.theory.sigmoidal.general._relax import descend, relax
+from nonlazy.theory.sigmoidal.general._search import DEPTH, active_classes, extended, patterns, search
 from nonlazy.theory.sigmoidal.general._setting import Setting
 from nonlazy.theory.sigmoidal.general._starts import Starts, first_field
 
@@ -28,7 +29,7 @@ FIRST_TEMPERATURE, LAST_ABOVE_ZERO, COOLING = 0.03, 1e-4, 5.0
 # Named where temperature 0 fails, in the same units.
 SMALL_TEMPERATURE = 1e-3
 # Residual and differences of levels (nats) that do on the way.
-ON_THE_WAY = (1e-4, 1e-2)
+ON_THE_WAY = (1e-2, 1e-1)
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,9 @@ def find_equilibrium(setting: Setting, members: Float[np.ndarray, "C P"]) -> Out
     except TheoryError as failure:
         if setting.temperature == 0:
             raise TheoryError(
-                "no law of the neurons that meets every target exactly was found: at temperature 0 this takes ever "
-                "more wells that differ on single inputs. Choose a temperature above 0, such as "
-                f"{SMALL_TEMPERATURE * setting.P * setting.sigma_a**2:.0e}: outputs then miss the targets by T t, "
-                "which the prediction states"
+                "the theory's equations were not solved at temperature 0, where outputs meet every target exactly. "
+                f"Choose a temperature above 0, such as {SMALL_TEMPERATURE * setting.P * setting.sigma_a**2:.0e}: "
+                "outputs then miss the targets by T t, which the prediction states"
             ) from failure
         if not mixable:
             raise
@@ -147,20 +147,58 @@ class _Searcher:
 
 
 def _cooled(setting: Setting, members, starts: Starts) -> tuple[Population, int]:
-    """Equilibrium followed down from a temperature at which codes are those of classes and no input is hard."""
+    """Equilibrium followed down from a temperature at which codes are those of classes and no input is hard.
+
+    Wells that lie below on the way mostly leave again before its end. They are looked for only where the way is lost
+    without them.
+    """
     temperatures = _way_down(setting)
     warm = dataclasses.replace(setting, temperature=temperatures[0])
-    accuracy = ON_THE_WAY if len(temperatures) > 1 else ()
-    population, tried = _among_codes(warm, members, starts, accuracy)
-    if len(temperatures) > 1:
+    first = among_codes(warm, members, starts, ON_THE_WAY if len(temperatures) > 1 else ())
+    if setting.temperature == 0:
+        return _followed_down(setting, members, starts, first, search_on_the_way=True)
+    try:
+        return _followed_down(setting, members, starts, first, search_on_the_way=False)
+    except TheoryError:
+        return _followed_down(setting, members, starts, first, search_on_the_way=True)
+
+
+def _followed_down(
+    setting: Setting, members, starts: Starts, first: tuple[Population, int], search_on_the_way: bool
+) -> tuple[Population, int]:
+    temperatures = _way_down(setting)
+    warm = dataclasses.replace(setting, temperature=temperatures[0])
+    population, tried = first
+    if search_on_the_way and len(temperatures) > 1:
         outcome = _searched(warm, members, starts, population, tried, rounds=1, accuracy=ON_THE_WAY)
         assert outcome.population is not None
         population, tried = outcome.population, outcome.starts
     for temperature in temperatures[1:]:
+        population = straightened(setting, members, starts, population)
         colder = dataclasses.replace(setting, temperature=temperature)
-        accuracy = () if temperature == setting.temperature else ON_THE_WAY
-        population = equilibrate(colder, population, _Searcher(colder, members, starts), *accuracy)
+        more = _Searcher(colder, members, starts) if search_on_the_way else None
+        population = equilibrate(colder, population, more, *ON_THE_WAY, continued=True)
+    if len(temperatures) > 1:
+        population = straightened(setting, members, starts, population)
+        more = _Searcher(setting, members, starts) if search_on_the_way else None
+        population = equilibrate(setting, population, more, continued=True)
     return population, tried
+
+
+def straightened(setting: Setting, members, starts: Starts, population: Population) -> Population:
+    """The population with wells replaced that lie far above another one of the same code.
+
+    A neuron may give up a hard input as long as the field there is weak. The well stays one while the field grows,
+    hundreds of nats above the one that has the input right, and no step of Newton's method leads from one to the other.
+    """
+    wells, replaced = list(population.wells), False
+    for g, code in enumerate(active_classes(setting, members, population.wells)):
+        start = starts.well(code.astype(np.float64) @ members, population.t)
+        rough = descend(setting, population.t, start, tolerance=0.1)
+        other = relax(setting, population.t, rough) if rough.energy < wells[g].energy - DEPTH else None
+        if other is not None:
+            wells[g], replaced = other[0], True
+    return settle(setting, population.t, wells, population.weights, population.group) if replaced else population
 
 
 def _way_down(setting: Setting) -> list[float]:
@@ -175,7 +213,7 @@ def _way_down(setting: Setting) -> list[float]:
     return [*temperatures, setting.temperature]
 
 
-def _among_codes(setting: Setting, members, starts: Starts, accuracy) -> tuple[Population, int]:
+def among_codes(setting: Setting, members, starts: Starts, accuracy) -> tuple[Population, int]:
     C = len(members)
     if C <= ALL_SUBSETS:
         codes = np.array(list(itertools.product([0.0, 1.0], repeat=C))[1:])

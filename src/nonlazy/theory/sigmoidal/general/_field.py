@@ -124,6 +124,7 @@ def equilibrate(
     more: Callable[[Population], Population | None] | None = None,
     residual: float = RESIDUAL,
     level: float = LEVEL,
+    continued: bool = False,
 ) -> Population:
     """Solves for the field and for the weights within each group.
 
@@ -131,7 +132,8 @@ def equilibrate(
     trust region climbs it. The weights take a Newton step of their own beforehand, towards equal levels. Where a step
     would make a well fall into another one, the other one joins: F has a kink there, at which both are populated.
     Where the population as it is leads nowhere, `more` is asked for wells that it lacks. It stops where the
-    residual and the differences of levels (nats) are below `residual` and `level`.
+    residual and the differences of levels (nats) are below `residual` and `level`. `continued`: the population nearly
+    solves the equations, or does so at a temperature a few times as high; the first step may then be as large as t.
 
     **Raises:** `nonlazy.errors.TheoryError` where it does not converge.
     """
@@ -141,6 +143,9 @@ def equilibrate(
     trust = first
     best, idle = np.inf, 0
     now = balance(setting, population)
+    if continued:
+        reach = max(first.reach, 2 * float(np.abs(population.t).max()))
+        trust = _Trust(damping=setting.temperature * min(now.residual, 1.0), reach=reach)
     for _ in range(STEPS):
         population = _refreshed(setting, population)
         now = balance(setting, population)
@@ -162,10 +167,10 @@ def equilibrate(
         moved = None
         while moved is None:
             if trust.damping > 1e9:
-                raise TheoryError(_stuck(now))
+                raise TheoryError(_stuck(setting, population, now))
             moved, trust = _step(setting, population, now, hessian, trust)
         population = _pruned(_merged(setting, moved))
-    raise TheoryError(_stuck(now))
+    raise TheoryError(_stuck(setting, population, now))
 
 
 @dataclass(frozen=True)
@@ -179,11 +184,12 @@ class _Trust:
         return _Trust(max(factor * self.damping, least), self.reach)
 
 
-def _stuck(now: Balance) -> str:
+def _stuck(setting: Setting, population: Population, now: Balance) -> str:
     return (
-        f"the theory's equations were not solved: residual {now.residual:.1e} after the last step. Either wells of "
-        "codes merge, which happens with few inputs and near the critical temperature, or targets near T = 0 are out "
-        "of reach of this kernel. Solve at another temperature or with fewer inputs, or sample with nonlazy.sample"
+        f"the theory's equations were not solved: residual {now.residual:.1e} after the last step, at T = "
+        f"{setting.temperature:g} with {len(population.wells)} wells. Wells that come close to each other and "
+        "temperatures near 0 are where this has been seen. Solve at another temperature or with fewer inputs, or "
+        "sample with nonlazy.sample"
     )
 
 

@@ -92,11 +92,18 @@ def solve_merging(setting: Setting, members: Float[np.ndarray, "C P"], starts: S
     if solution.residual > PROMISED:
         raise TheoryError(
             f"the theory's equations were solved to a residual of {solution.residual:.0e} only ({PROMISED:.0e} is "
-            f"promised), after {STEPS} steps of a mixture of {len(solution.mixture.weights)} Gaussians: codes merge at "
-            f"T = {setting.temperature:g} on this task, and which Gaussians share a code hardly matters. Solve at "
-            "another temperature, or sample this network with nonlazy.sample"
+            f"promised) at T = {setting.temperature:g}, after {STEPS} steps of a mixture of {_described(solution)}. "
+            "Solve at another temperature, or sample this network with nonlazy.sample"
         )
     return Merged(solution, tried, lowest)
+
+
+def _described(solution: Solution) -> str:
+    n, apart = len(solution.mixture.weights), Merged(solution, 0, np.inf).apart
+    if n == 1:
+        return "1 Gaussian"
+    overlapping = " and overlap" if apart < CLOSE else ""
+    return f"{n} Gaussians, of which the closest two are {apart:.1g} nats apart{overlapping}"
 
 
 def wells_of(setting: Setting, solution: Solution) -> tuple[Well, ...]:

@@ -52,8 +52,10 @@ class GeneralSigmoidalPrediction:
     - `fluctuations`: of preactivations given the code: `"variational"` (Gaussian) or `"neglected"` (the paper).
     - `ensemble`: `"equilibrium"`, or `"quenched"` where the fractions were given.
     - `dual_field`: t `(P, m)`; the mean training error Y - f is exactly T t.
-    - `free_energy`: -log p(Y) / (N P), up to the constant m/(2 P) log(2 pi T / N); an upper bound at T > 0 where
-      fluctuations are variational.
+    - `free_energy`: -log p(Y) / (N P), up to the constant m/(2 P) log(2 pi T / N), at leading order in N. At T > 0, at
+      finite size and with variational fluctuations it bounds that value from above where the certificate speaks of
+      Gaussians. Where it speaks of wells it does so if no two of them overlap, which is not checked; overlap can bring
+      it below the bound by at most log(number of wells) / P. In all other cases it is an estimate.
     - `residual`: max|Y - T t - <phi a^T>| / max|Y|.
     - `gap`, `certified`, `certificate`: primal minus dual value in nats per neuron over the wells found. General data
       admit no bound over all wells, so that `certified` is False.

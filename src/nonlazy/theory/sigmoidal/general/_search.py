@@ -1,9 +1,10 @@
 """The search for wells that a population does not have yet."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nonlazy.theory.sigmoidal.general._field import Population, energies, same
 from nonlazy.theory.sigmoidal.general._relax import descend, relax
@@ -118,6 +119,14 @@ def extended(population: Population, new: list[tuple[Well, Response, float]], en
         population.responses + tuple(known for _, known, _ in new),
         np.concatenate([population.group, np.full(len(new), population.group[0])]),
     )
+
+
+def active_classes(
+    setting: Setting, members: Float[np.ndarray, "C P"], wells: Sequence[Well]
+) -> Bool[np.ndarray, "n C"]:
+    """The code of each well: the classes in which its mean activation lies above the threshold."""
+    phi = np.array([setting.averages.mean(setting.roots @ well.u, well.v) for well in wells])
+    return (phi @ members.T) / members.sum(axis=1) > setting.averages.threshold
 
 
 def _on(setting: Setting, well: Well) -> Float[np.ndarray, " P"]:

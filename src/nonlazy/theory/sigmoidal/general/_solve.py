@@ -16,6 +16,7 @@ from nonlazy.theory.sigmoidal.general._equilibrium import Outcome, find_equilibr
 from nonlazy.theory.sigmoidal.general._field import Population, balance, energies, equilibrate, groups_of, settle
 from nonlazy.theory.sigmoidal.general._merging import APART, Merged, wells_of
 from nonlazy.theory.sigmoidal.general._prediction import GeneralSigmoidalPrediction
+from nonlazy.theory.sigmoidal.general._search import active_classes
 from nonlazy.theory.sigmoidal.general._setting import Fluctuations, Setting
 from nonlazy.theory.sigmoidal.general._starts import Starts
 from nonlazy.theory.sigmoidal.general._well import Well
@@ -135,7 +136,7 @@ def _held(setting: Setting, members, codes, population: Population) -> Populatio
         population = equilibrate(setting, population)
     except TheoryError:
         return list(range(len(codes)))
-    active = _active(setting, members, population)
+    active = active_classes(setting, members, population.wells)
     lost = []
     for g, code in enumerate(codes):
         group = population.group == g
@@ -147,7 +148,7 @@ def _held(setting: Setting, members, codes, population: Population) -> Populatio
 def _from_equilibrium(setting: Setting, members, codes, weights, starts: Starts) -> Population | list[int]:
     """The field at fractions away from equilibrium, in steps if need be; or the codes that were lost on the way."""
     equilibrium, _ = first_equilibrium(setting, members, starts)
-    active = _active(setting, members, equilibrium)
+    active = active_classes(setting, members, equilibrium.wells)
     everything = [tuple(code) for code in codes.astype(bool)]
     everything += [code for code in dict.fromkeys(map(tuple, active)) if code not in everything]
     wells, before = [], []
@@ -179,11 +180,6 @@ def _from_equilibrium(setting: Setting, members, codes, weights, starts: Starts)
         if at == 1:
             return reached
     raise AssertionError("unreachable")
-
-
-def _active(setting: Setting, members, population: Population) -> np.ndarray:
-    phi = [setting.averages.mean(setting.roots @ well.u, well.v) for well in population.wells]
-    return (np.array(phi) @ members.T) / members.sum(axis=1) > setting.averages.threshold
 
 
 @dataclass(frozen=True, eq=False)
