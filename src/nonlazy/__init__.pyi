@@ -2,6 +2,7 @@
 from . import (
     activations as activations,
     codes as codes,
+    diagnostics as diagnostics,
     errors as errors,
     experiments as experiments,
     figures as figures,

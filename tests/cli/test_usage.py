@@ -57,6 +57,7 @@ def test_experiments_are_listed_and_printed():
     [
         (("figure",), "Error: which figure? This version draws figure 2"),
         (("figure", "7"), "figure '7' is not one that this version draws"),
+        (("figure", "equilibrium", "--activation", "relu"), "figure equilibrium is of the sigmoidal network"),
         (("figure", "2", "--activation", "gelu"), "no activation 'gelu': choose one of sigmoid, linear, relu"),
         (("figure", "2", "--draws", "0"), "[sampling] draws is 0: it must be 1 or more"),
         (("figure", "2", "--draws", "many"), "Invalid value for '--draws'"),

@@ -33,7 +33,7 @@ def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
 
 
 def test_every_shipped_experiment_builds_and_is_named_as_its_file():
-    assert experiments.names() == ("figure2-linear", "figure2-relu", "figure2-sigmoid", "mnist")
+    assert experiments.names() == ("equilibrium", "figure2-linear", "figure2-relu", "figure2-sigmoid", "mnist")
     for name in experiments.names():
         experiment = experiments.load(name)
         assert experiment.name == name
@@ -147,7 +147,7 @@ def test_quick_without_a_quick_table(tmp_path):
 def test_an_unknown_name_lists_the_nearest():
     with pytest.raises(InvalidInput, match="did you mean 'figure2-sigmoid'"):
         experiments.load("figure2-sigmoyd")
-    with pytest.raises(InvalidInput, match="nonlazy ships figure2-linear"):
+    with pytest.raises(InvalidInput, match="nonlazy ships equilibrium, figure2-linear"):
         experiments.load("qqq")
 
 

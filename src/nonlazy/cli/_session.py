@@ -9,7 +9,16 @@ from rich.markup import escape
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.cli._tables import print_report
 from nonlazy.experiments import Experiment
-from nonlazy.figures import EXPERIMENT, RUN, report, results_folder, sample_experiment, write
+from nonlazy.figures import (
+    EXPERIMENT,
+    RUN,
+    report,
+    results_folder,
+    sample_equilibrium,
+    sample_experiment,
+    write,
+    write_equilibrium,
+)
 
 
 def sample_and_show(
@@ -27,12 +36,41 @@ def sample_and_show(
         print_report(found, console)
         paths = write(found, folder, name)
     except KeyboardInterrupt:
-        command = "the same command without --overwrite" if overwrite else "the same command"
-        kept = f"What was sampled is kept in {folder}: {command} goes on from there."
-        message = f"Interrupted. {kept if (folder / RUN).exists() else 'Nothing was sampled yet.'}"
-        Console(stderr=True).print(f"\n{message}", soft_wrap=True, markup=False)
-        raise typer.Exit(INTERRUPTED) from None
+        raise _interrupted(folder, (folder / RUN).exists(), overwrite) from None
     files = ", ".join((*(path.name for path in paths), run.path.name, EXPERIMENT))
     console.print(f"\nIn {folder}: {files}", markup=False)
     if not found.diagnostics.converged:
         raise typer.Exit(NOT_CONVERGED)
+
+
+def sample_and_show_equilibrium(
+    experiment: Experiment, *, name: str, out: Path | None, resume: bool, overwrite: bool, progress: bool
+) -> None:
+    """Samples from three starts, prints the shares of the codes, writes the files; exits with 1 unless equilibrated."""
+    console = Console()
+    folder = results_folder(name, out)
+    console.print(f"[bold]{escape(experiment.about.title or experiment.name)}[/bold]")
+    try:
+        found = sample_equilibrium(
+            experiment, folder, resume=True if resume else None, overwrite=overwrite, progress=progress
+        )
+        paths = write_equilibrium(found, folder, name)
+    except KeyboardInterrupt:
+        raise _interrupted(folder, any(folder.glob(f"*/{RUN}")), overwrite) from None
+    first = next(iter(found.runs.values()))
+    console.print(str(first.posterior), style="dim", markup=False)
+    console.print(f"\nStarts: {', '.join(found.runs)}; {first.chains} chains each. Second half of the draws:")
+    console.print(str(found.equilibrium), markup=False, highlight=False, soft_wrap=True)
+    files = ", ".join((*(path.name for path in paths), *(f"{start}/{RUN}" for start in found.runs)))
+    console.print(f"\nIn {folder}: {files}", markup=False)
+    if found.equilibrium.verdict != "equilibrated":
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _interrupted(folder: Path, sampled: bool, overwrite: bool) -> typer.Exit:
+    """Says what is kept, and is the exit to raise."""
+    command = "the same command without --overwrite" if overwrite else "the same command"
+    kept = f"What was sampled is kept in {folder}: {command} goes on from there."
+    message = f"Interrupted. {kept if sampled else 'Nothing was sampled yet.'}"
+    Console(stderr=True).print(f"\n{message}", soft_wrap=True, markup=False)
+    return typer.Exit(INTERRUPTED)

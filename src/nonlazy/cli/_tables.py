@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nonlazy.diagnostics import Equilibrium
 from nonlazy.figures import CodeRow, Report, output_names
 from nonlazy.sampling import Diagnostics
 
@@ -39,6 +40,8 @@ def print_report(found: Report, console: Console) -> None:
     if found.no_prediction:
         console.print(f"No theory beside the samples: {found.no_prediction}", markup=False)
     print_diagnostics(found.diagnostics, console)
+    if found.equilibrium is not None:
+        print_verdict(found.equilibrium, console)
     _explain(found, console)
 
 
@@ -65,6 +68,15 @@ def print_diagnostics(diagnostics: Diagnostics, console: Console) -> None:
         console.print("[green]The chains agree[/green]: R-hat is below its limit on every quantity that decides.")
     else:
         console.print("[bold red]The chains have not converged[/bold red]: see the warnings; the results are kept.")
+
+
+def print_verdict(found: Equilibrium, console: Console) -> None:
+    """Prints whether the shares of the codes are those of equilibrium, in one line."""
+    style = {"equilibrated": "green", "frozen": "bold red", "undecided": "yellow"}[found.verdict]
+    said = f"The shares of the codes are [{style}]{found.verdict}[/{style}]: {escape(found.reason)}."
+    if found.from_theory is not None:
+        said += f" From the theory's they differ by at most {found.from_theory:.1f} of {found.neurons} neurons."
+    console.print(said)
 
 
 def _explain(found: Report, console: Console) -> None:

@@ -13,6 +13,16 @@ from nonlazy.figures._figure2 import (
     figure2_experiment as figure2_experiment,
     figure2_name as figure2_name,
 )
+from nonlazy.figures._figure_equilibrium import (
+    EquilibriumFigure as EquilibriumFigure,
+    draw_equilibrium as draw_equilibrium,
+    equilibrium_experiment as equilibrium_experiment,
+    equilibrium_name as equilibrium_name,
+    figure_equilibrium as figure_equilibrium,
+    read_equilibrium as read_equilibrium,
+    sample_equilibrium as sample_equilibrium,
+    write_equilibrium as write_equilibrium,
+)
 from nonlazy.figures._outputs import (
     OutputRow as OutputRow,
     TestError as TestError,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nonlazy.codes import CodingScheme, detect
+from nonlazy.diagnostics import Equilibrium, equilibrium
 from nonlazy.errors import InvalidInput, StoreError, TheoryError
 from nonlazy.figures import _moments
 from nonlazy.figures._codes import CodeRow, code_rows, neurons_by_chain
@@ -44,6 +45,8 @@ class Report:
     - `prediction`: that theory, or None.
     - `no_prediction`: why there is no theory beside the samples; empty where there is one.
     - `diagnostics`: of the chains.
+    - `equilibrium`: whether the shares of the codes are those of equilibrium, or frozen; None where the scheme is not
+      one of codes that neurons share, and where no draw was kept in full.
     """
 
     title: str
@@ -58,6 +61,7 @@ class Report:
     prediction: Prediction | None
     no_prediction: str
     diagnostics: Diagnostics
+    equilibrium: Equilibrium | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report's numbers as plain values that fit in JSON; numbers that are not defined are None."""
@@ -80,6 +84,7 @@ class Report:
                 },
                 "codes": [asdict(row) for row in self.codes],
                 "neurons_by_chain": self.neurons_by_chain,
+                "equilibrium": None if self.equilibrium is None else self.equilibrium.to_dict(),
                 "outputs": [asdict(row) for row in self.outputs],
                 "dual_field": self.dual_field,
                 "test": None if self.test is None else {**asdict(self.test), "total": self.test.total},
@@ -135,6 +140,7 @@ def report(run: Run, title: str) -> Report:
         prediction=prediction,
         no_prediction=no_prediction,
         diagnostics=run.diagnostics(),
+        equilibrium=_equilibrium(run, schemes, prediction),
     )
 
 
@@ -223,6 +229,11 @@ def _quenched(run: Run, prediction: Prediction) -> Prediction | None:
         return solve(run.posterior, fractions=sampled_fractions(run, codes))
     except (InvalidInput, TheoryError):
         return None
+
+
+def _equilibrium(run: Run, schemes: tuple[CodingScheme, ...], prediction: Prediction | None) -> Equilibrium | None:
+    shared = bool(schemes) and schemes[0].kind == "redundant" and run.posterior.network.phi.kind == "sigmoidal"
+    return equilibrium(run, prediction=prediction) if shared else None
 
 
 def _schemes(run: Run) -> tuple[CodingScheme, ...]:

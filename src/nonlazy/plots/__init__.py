@@ -20,4 +20,5 @@ from nonlazy.plots._rows import (
 )
 from nonlazy.plots._save import save as save
 from nonlazy.plots._scheme_curve import scheme_curve as scheme_curve
+from nonlazy.plots._share_curves import share_curves as share_curves
 from nonlazy.plots._trace import trace as trace

@@ -1,0 +1,1 @@
+"""What `benchmarks/equilibrium.py` is made of."""
