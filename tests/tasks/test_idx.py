@@ -12,7 +12,9 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 PLAIN = bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 3, 4) + IMAGES.tobytes()
 
 
-@pytest.mark.parametrize("data", [PLAIN, gzip.compress(PLAIN, mtime=0), write_idx(IMAGES)], ids=["plain", "gzip", "written"])
+@pytest.mark.parametrize(
+    "data", [PLAIN, gzip.compress(PLAIN, mtime=0), write_idx(IMAGES)], ids=["plain", "gzip", "written"]
+)
 def test_reads_what_the_format_says(data):
     assert np.array_equal(parse_idx(data, "images", 3), IMAGES)
 
