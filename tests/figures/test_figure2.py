@@ -99,7 +99,7 @@ def test_an_unknown_activation_is_refused_before_any_work(tmp_path, monkeypatch)
 
 def test_a_python_user_gets_the_same_folder_as_the_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nonlazy.figures._figure2.load", lambda name: tiny("sigmoid"))
+    monkeypatch.setattr("nonlazy.figures.paper._figure2_column.load", lambda name: tiny("sigmoid"))
     found = figures.figure2(progress=False, draws=8, warmup=10)
     assert (found.run.draws, found.run.chains) == (8, 2)
     assert {path.name for path in (tmp_path / "nonlazy-figure-2-sigmoid").iterdir()} == {

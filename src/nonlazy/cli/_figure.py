@@ -1,5 +1,6 @@
 """`nonlazy figure`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,13 +23,13 @@ from nonlazy.errors import InvalidInput
 
 @guarded
 def figure(
-    number: Annotated[
+    name: Annotated[
         str | None,
-        typer.Argument(metavar="NUMBER|NAME", help="Number of the figure in the paper: 2; or of ours: equilibrium."),
+        typer.Argument(metavar="NAME", help="Number of the figure in the paper, or a name from the list; or all."),
     ] = None,
     activation: Annotated[
         str | None,
-        typer.Option("--activation", metavar="NAME", help="Of figure 2: sigmoid, linear or relu. Default: sigmoid."),
+        typer.Option("--activation", metavar="NAME", help="Of figure 2, one column alone: sigmoid, linear or relu."),
     ] = None,
     out: Out = None,
     quick: Quick = False,
@@ -41,44 +42,60 @@ def figure(
     debug: Debug = False,
 ) -> None:
     """
-    Reproduce a figure of the paper, or draw one of ours: samples, codes, picture.
+    Reproduce a figure of the paper, of its supplement, or draw one of ours.
 
-    Figure 2 trains one hidden layer on three classes of orthogonal inputs. Sigmoidal neurons share a few codes
-    (redundant), linear ones respond in degrees (analog), and three rectified ones do all the work (sparse).
-
-    Figure equilibrium shows the share of each code against sampling time from three starts, with moves by which neurons
-    change their code, beside the theory; its chains are those of --chains for each start.
+    Without a name, lists them all with the time that each takes. A figure gets a folder: picture (PNG, PDF), the
+    numbers behind its panels (Zarr), a table of theory, samples and what the paper reports (CSV), all numbers and the
+    paper's claims with their verdicts (JSON), and the runs.
 
     Interrupted, it goes on where it stopped when started again.
 
     [bold]Examples[/bold]
 
+      nonlazy figure
       nonlazy figure 2
       nonlazy figure 2 --activation relu --out relu
-      nonlazy figure 2 --quick
+      nonlazy figure all --quick
       nonlazy figure equilibrium
     """
+    check_together(resume, overwrite)
+    if activation is not None and name != "2":
+        raise InvalidInput(f"--activation is of figure 2, not of {name or 'the list'}: leave it out")
+    changes = sampling_changes(seed, chains, draws)
+    if name is None:
+        from nonlazy.cli._figures import list_figures
+
+        list_figures()
+    elif name == "equilibrium" or activation is not None:
+        _one_experiment(name, activation, quick, out, resume, overwrite, not no_progress, changes)
+    else:
+        from nonlazy.cli._figures import make_figure, make_figures
+        from nonlazy.figures import FIGURES
+
+        if name != "all" and name not in FIGURES:
+            raise InvalidInput(
+                f"figure {name!r} is not one that this version draws: {', '.join(FIGURES)}, equilibrium, or all"
+            )
+        make = make_figures if name == "all" else make_figure
+        make(name, quick, out, resume=resume, overwrite=overwrite, progress=not no_progress, changes=changes)
+
+
+def _one_experiment(
+    name: str,
+    activation: str | None,
+    quick: bool,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+    changes: dict,
+) -> None:
     from nonlazy.cli._session import sample_and_show, sample_and_show_equilibrium
     from nonlazy.figures import equilibrium_experiment, equilibrium_name, figure2_experiment, figure2_name
 
-    check_together(resume, overwrite)
-    if number is None:
-        raise InvalidInput("which figure? This version draws figure 2 and figure equilibrium: write nonlazy figure 2")
-    if number not in ("2", "equilibrium"):
-        raise InvalidInput(
-            f"figure {number!r} is not one that this version draws: write nonlazy figure 2, or figure equilibrium"
-        )
-    if number == "equilibrium" and activation is not None:
-        raise InvalidInput("figure equilibrium is of the sigmoidal network: leave --activation out")
-    activation = activation or "sigmoid"
-    experiment = equilibrium_experiment(quick) if number == "equilibrium" else figure2_experiment(activation, quick)
-    name = equilibrium_name(quick) if number == "equilibrium" else figure2_name(activation, quick)
-    show = sample_and_show_equilibrium if number == "equilibrium" else sample_and_show
-    show(
-        experiment.changed(sampling_changes(seed, chains, draws)),
-        name=name,
-        out=out,
-        resume=resume,
-        overwrite=overwrite,
-        progress=not no_progress,
-    )
+    if name == "equilibrium":
+        experiment, files, show = equilibrium_experiment(quick), equilibrium_name(quick), sample_and_show_equilibrium
+    else:
+        chosen = activation or "sigmoid"
+        experiment, files, show = figure2_experiment(chosen, quick), figure2_name(chosen, quick), sample_and_show
+    show(experiment.changed(changes), name=files, out=out, resume=resume, overwrite=overwrite, progress=progress)

@@ -240,8 +240,8 @@ def _schemes(run: Run) -> tuple[CodingScheme, ...]:
     """The coding scheme of each chain in the last draw that was kept in full; none where there is no such draw."""
     if not run.kept_draws:
         return ()
-    reference = _untrained(run.posterior)
-    rule = _rule(run.posterior.network.phi.name)
+    reference = untrained_layer(run.posterior)
+    rule = rule_of(run.posterior.network.phi.name)
     kept = run.kept_draws[-1]
     return tuple(
         detect(run.activations(draw=kept, chain=chain), run.task.labels, activation=rule, reference=reference)
@@ -259,8 +259,8 @@ def _test(run: Run) -> TestError | None:
     return error_on_test(means.mean(axis=0), variance, task.Y_test, task.labels_test, task.classes)
 
 
-def _untrained(posterior: Posterior) -> Float[np.ndarray, "N P"]:
-    """Feature activations of a draw from the prior: what the inputs' own grouping by class amounts to."""
+def untrained_layer(posterior: Posterior, layer: int = -1) -> Float[np.ndarray, "N P"]:
+    """Activations of a layer in a draw from the prior: what the inputs' own grouping by class amounts to."""
     network, task = posterior.network, posterior.task
     generator = np.random.default_rng(0)
     sizes = [(network.width, task.N0)] + [(network.width, network.width)] * (network.depth - 1)
@@ -269,8 +269,9 @@ def _untrained(posterior: Posterior) -> Float[np.ndarray, "N P"]:
         for size, variance in zip(sizes, posterior.sigma2, strict=True)
     )
     weights = Weights(hidden, np.zeros((network.width, task.m)))
-    return np.asarray(network.activations(weights, task.X)[-1], dtype=np.float64)
+    return np.asarray(network.activations(weights, task.X)[layer], dtype=np.float64)
 
 
-def _rule(activation: str) -> str | None:
+def rule_of(activation: str) -> str | None:
+    """The rule by which `nonlazy.codes.detect` reads codes from activations of this function; None: from the data."""
     return activation if activation in ("sigmoid", "relu", "linear") else None

@@ -1,5 +1,6 @@
 """The pictures that figures are made of: arrays in, matplotlib figures out. Matplotlib loads on first use."""
 
+from nonlazy.plots._badge import badge as badge
 from nonlazy.plots._coding_scheme import (
     code_shares as code_shares,
     coding_scheme as coding_scheme,

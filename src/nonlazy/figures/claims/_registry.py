@@ -1,12 +1,12 @@
 """The 33 claims of van Meegen & Sompolinsky (2025), with the statistic and the limits that decide each.
 
-Limits are fixed here before the samples are drawn that they judge; a number outside its limits is reported as such. Words
-used throughout:
+Limits are fixed here before the samples are drawn that they judge; a number outside its limits is reported as such.
+Words used throughout:
 
-- *block contrast* of a kernel: (mean over pairs of inputs of one class - mean over pairs of different classes) / mean of
-  the diagonal, pairs of an input with itself left out; 0 without structure.
-- *level gap*: of the activations of a layer, the standard deviation over neurons and classes of the class means, over the
-  root mean square fluctuation across inputs of a class.
+- *block contrast* of a kernel: (mean over pairs of inputs of one class - mean over pairs of different classes) / mean
+  of the diagonal, pairs of an input with itself left out; 0 without structure.
+- *level gap*: of the activations of a layer, the standard deviation over neurons and classes of the class means, over
+  the root mean square fluctuation across inputs of a class.
 - *kept codes*: share of the neurons that have the same code in the first and in the last draw.
 - *outlier*: a neuron of a rectified network with |a|^2 above 0.04 N.
 """
@@ -35,7 +35,8 @@ CLAIMS = (
     ),
     Claim(
         3,
-        "Linear: readout vectors Gaussian, without visible structure; activations change continuously from weak to strong.",
+        "Linear: readout vectors Gaussian, without visible structure; activations change continuously from "
+        "weak to strong.",
         "2",
         (
             Criterion("3.kurtosis", "largest excess kurtosis, in size, of the readouts' components", high=0.3),
@@ -44,7 +45,8 @@ CLAIMS = (
     ),
     Claim(
         4,
-        "Sigmoidal: codes 1-1-0, 1-0-1, 0-1-1 and, in a small fraction of neurons, 1-1-1; readouts positive for the classes "
+        "Sigmoidal: codes 1-1-0, 1-0-1, 0-1-1 and, in a small fraction of neurons, 1-1-1; readouts positive "
+        "for the classes "
         "of the code and negative for the others; fluctuations across inputs of a class remain.",
         "2",
         (
@@ -57,7 +59,8 @@ CLAIMS = (
     ),
     Claim(
         5,
-        "ReLU: three outlier neurons, one a class, readout positive for it and negative for the others; the others form a "
+        "ReLU: three outlier neurons, one a class, readout positive for it and negative for the others; the "
+        "others form a "
         "largely task-agnostic bulk; outliers do not fluctuate across inputs of a class.",
         "2",
         (
@@ -75,18 +78,22 @@ CLAIMS = (
     ),
     Claim(
         7,
-        "Three layers: the learned part of the kernel grows from layer to layer until the last shows the task; in linear "
+        "Three layers: the learned part of the kernel grows from layer to layer until the last shows the "
+        "task; in linear "
         "networks the first layer's activations hardly show it.",
         "3",
         (
-            Criterion("7.grows", "networks of 3 whose block contrast grows from every layer to the next", low=3, high=3),
+            Criterion(
+                "7.grows", "networks of 3 whose block contrast grows from every layer to the next", low=3, high=3
+            ),
             Criterion("7.last", "smallest block contrast of a last layer", low=0.2),
             Criterion("7.linear-first", "linear: block contrast of the first layer over that of the last", high=0.3),
         ),
     ),
     Claim(
         8,
-        "Three layers, sigmoidal: codes in every layer, sharpening towards the last; five in the first, six in the others. "
+        "Three layers, sigmoidal: codes in every layer, sharpening towards the last; five in the first, six "
+        "in the others. "
         "Depth reduces the fluctuations within a class of the last layer.",
         "3",
         (
@@ -95,12 +102,15 @@ CLAIMS = (
             Criterion("8.first", "codes of the first layer with a share above 0.01", low=5, high=5),
             Criterion("8.second", "codes of the second layer with a share above 0.01", low=6, high=6),
             Criterion("8.third", "codes of the third layer with a share above 0.01", low=6, high=6),
-            Criterion("8.depth", "fluctuation within a class of the last layer over that of one hidden layer", high=0.8),
+            Criterion(
+                "8.depth", "fluctuation within a class of the last layer over that of one hidden layer", high=0.8
+            ),
         ),
     ),
     Claim(
         9,
-        "Three layers, ReLU: two outliers and a bulk active on all in the first, redundant outliers in the second, three "
+        "Three layers, ReLU: two outliers and a bulk active on all in the first, redundant outliers in the "
+        "second, three "
         "outliers, one a class, in the third. Depth brings no sharpening.",
         "3",
         (
@@ -132,7 +142,8 @@ CLAIMS = (
     ),
     Claim(
         12,
-        "Readouts over sampling time: linear ones explore the whole peak; sigmoidal and ReLU ones stay on their branch.",
+        "Readouts over sampling time: linear ones explore the whole peak; sigmoidal and ReLU ones stay on "
+        "their branch.",
         "4",
         (
             Criterion("12.linear", "linear: correlation of readouts in the first and the last draw, in size", high=0.3),
@@ -142,7 +153,8 @@ CLAIMS = (
     ),
     Claim(
         13,
-        "Preactivations of features: unimodal Gaussian (linear); conditional on the code distinct, with fluctuations that "
+        "Preactivations of features: unimodal Gaussian (linear); conditional on the code distinct, with "
+        "fluctuations that "
         "persist in time (sigmoidal, bulk of ReLU); frozen for ReLU outliers.",
         "4",
         (
@@ -166,11 +178,14 @@ CLAIMS = (
     ),
     Claim(
         15,
-        "MNIST: the scheme carries over to test inputs; the test kernel is block-structured; ReLU has three outliers, one "
+        "MNIST: the scheme carries over to test inputs; the test kernel is block-structured; ReLU has three "
+        "outliers, one "
         "a class.",
         "6",
         (
-            Criterion("15.schemes", "networks of 3 whose scheme on test inputs is that on training inputs", low=3, high=3),
+            Criterion(
+                "15.schemes", "networks of 3 whose scheme on test inputs is that on training inputs", low=3, high=3
+            ),
             Criterion("15.contrast", "smallest block contrast of a test kernel", low=0.2),
             Criterion("15.outliers", "ReLU: mean number of outliers", low=2.95, high=3.05),
         ),
@@ -188,7 +203,8 @@ CLAIMS = (
     ),
     Claim(
         17,
-        "MNIST: generalization error per class below the Gaussian process's, mainly because the predictor's variance is "
+        "MNIST: generalization error per class below the Gaussian process's, mainly because the predictor's "
+        "variance is "
         "negligible; sigmoidal: the mean predictor is slightly better, too.",
         "6",
         (
@@ -199,11 +215,14 @@ CLAIMS = (
     ),
     Claim(
         18,
-        "CIFAR-10, all training images: a redundant scheme in the feature layer on training inputs that carries over to "
+        "CIFAR-10, all training images: a redundant scheme in the feature layer on training inputs that "
+        "carries over to "
         "test inputs to varying degree; test accuracy 0.45.",
         "7",
         (
-            Criterion("18.redundant", "draws whose feature layer reads redundant on training inputs, as a share", low=1),
+            Criterion(
+                "18.redundant", "draws whose feature layer reads redundant on training inputs, as a share", low=1
+            ),
             Criterion("18.test-gap", "level gap on test inputs over that on training inputs", low=0.1, high=1),
             Criterion("18.accuracy", "test accuracy", low=0.42, high=0.48, full_size=True),
         ),
@@ -214,7 +233,9 @@ CLAIMS = (
         "s-transitions",
         (
             Criterion("19.theory", "different sets of codes in the theory", low=4, high=4),
-            Criterion("19.samples", "different sets of codes (shares above 0.01) of equilibrated chains", low=4, high=4),
+            Criterion(
+                "19.samples", "different sets of codes (shares above 0.01) of equilibrated chains", low=4, high=4
+            ),
         ),
     ),
     Claim(
@@ -262,18 +283,22 @@ CLAIMS = (
         (
             Criterion(
                 "24.ratio",
-                "steps until 90 % of the neurons have their final code for good, over steps until 99 % of the loss is gone",
+                "steps until 90 % of the neurons have their final code for good, over steps until 99 % of the loss "
+                "is gone",
                 low=100,
             ),
         ),
     ),
     Claim(
         25,
-        "Randomly projected MNIST with P > N0: redundant on training inputs, good generalization. Three classes of CIFAR-10 "
+        "Randomly projected MNIST with P > N0: redundant on training inputs, good generalization. Three "
+        "classes of CIFAR-10 "
         "with P = 100: redundant on training inputs, lost on test inputs, high error.",
         "s-real-data",
         (
-            Criterion("25.projected", "projected MNIST: chains that read redundant on training inputs, as a share", low=1),
+            Criterion(
+                "25.projected", "projected MNIST: chains that read redundant on training inputs, as a share", low=1
+            ),
             Criterion("25.projected-accuracy", "projected MNIST: test accuracy", low=0.9),
             Criterion("25.cifar", "CIFAR-10: chains that read redundant on training inputs, as a share", low=1),
             Criterion("25.cifar-gap", "CIFAR-10: level gap on test inputs over that on training inputs", high=0.3),
@@ -347,7 +372,11 @@ CLAIMS = (
         33,
         "The limits of N and P are not coupled: a redundant scheme at N = 1000 with P = 50,000.",
         "7",
-        (Criterion("33.redundant", "draws that read redundant at N = 1000, P = 50,000, as a share", low=1, full_size=True),),
+        (
+            Criterion(
+                "33.redundant", "draws that read redundant at N = 1000, P = 50,000, as a share", low=1, full_size=True
+            ),
+        ),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Figure 2 of the paper: three activation functions, three coding schemes."""
+"""One column of figure 2: sampled and reported by itself."""
 
 from pathlib import Path
 from typing import Any

@@ -1,0 +1,153 @@
+"""Figures at the terminal: listed, made, and their tables printed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
+from nonlazy.errors import NonlazyError
+from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder
+from nonlazy.figures.claims import CLAIMS, Evidence
+
+
+def list_figures() -> None:
+    """Prints every figure with what it shows and how long it takes."""
+    table = Table("figure", "shows", "takes", "--quick", box=SIMPLE_HEAD, title="Figures", title_justify="left")
+    for name, one in FIGURES.items():
+        table.add_row(name, f"{one.title}. {one.summary}", duration(one.seconds), duration(one.quick_seconds))
+    table.add_row("equilibrium", "Shares of the codes from three starts, beside the theory", "1 min", "30 s")
+    console = Console()
+    console.print(table)
+    console.print("Times are of two cores, from a cold start. nonlazy figure 2 draws figure 2; all draws them all.")
+
+
+def duration(seconds: float) -> str:
+    """A time in the words of a person."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def make_figure(
+    name: str,
+    quick: bool,
+    out: Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+    changes: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Makes one figure and prints its table; exits with 1 where chains did not converge."""
+    options = {"resume": True if resume else None, "overwrite": overwrite, "progress": progress, "changes": changes}
+    if not _made(FIGURES[name], quick, out, options).converged:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def make_figures(
+    name: str,
+    quick: bool,
+    out: Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+    changes: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Makes all figures, each in a folder of its own within `out`; exits with 1 where any is missing or unconverged."""
+    console = Console()
+    folder = results_folder("figures" + ("-quick" if quick else ""), out)
+    total = sum(one.quick_seconds if quick else one.seconds for one in FIGURES.values())
+    console.print(f"{len(FIGURES)} figures, about {duration(total)} on two cores", style="dim")
+    failed, unconverged = [], []
+    for one in FIGURES.values():
+        place = folder / one.file_name(quick)
+        # With --resume, whatever was not begun begins now.
+        options = {
+            "resume": True if resume and place.exists() else None,
+            "overwrite": overwrite,
+            "progress": progress,
+            "changes": changes,
+        }
+        try:
+            if not _made(one, quick, place, options).converged:
+                unconverged.append(one.name)
+        except NonlazyError as error:
+            failed.append(one.name)
+            console.print(f"[bold red]Figure {one.name} is missing:[/bold red] {escape(str(error))}")
+    said = f"{len(FIGURES) - len(failed)} of {len(FIGURES)} figures in {folder}"
+    console.print(said + (f"; not converged: {', '.join(unconverged)}" if unconverged else ""), markup=False)
+    if failed or unconverged:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: Mapping[str, Any]) -> FigureResult:
+    console = Console()
+    seconds = definition.quick_seconds if quick else definition.seconds
+    size = "quick size" if quick else "the paper's size"
+    console.print(f"[bold]Figure {definition.name}: {escape(definition.title)}[/bold]")
+    console.print(f"{size}, about {duration(seconds)} on two cores", style="dim")
+    folder = results_folder(definition.file_name(quick), out)
+    try:
+        result = produce(definition, quick, folder, announce=lambda name: console.print(name, style="dim"), **options)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"\nInterrupted. What was sampled is kept in {folder}: the same command goes on from there.", markup=False
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    _print(result, console)
+    return result
+
+
+def _print(result: FigureResult, console: Console) -> None:
+    console.print(_table(result.data.table))
+    if result.evidence:
+        console.print(_claims(result.evidence))
+    for note in result.data.notes:
+        console.print(f"Note: {note}", markup=False)
+    for warning in result.data.warnings:
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
+    console.print(
+        f"In {result.folder}: {result.definition.file_name(result.quick)}.png, and beside it everything else\n"
+    )
+
+
+def _table(rows: Sequence[FigureRow]) -> Table:
+    table = Table(box=SIMPLE_HEAD, title="Theory and samples", title_justify="left")
+    for name in ("experiment", "quantity"):
+        table.add_column(name)
+    for name in ("theory", "samples", "MC error", "deviation"):
+        table.add_column(name, justify="right")
+    table.add_column("the paper")
+    for row in rows:
+        numbers = (_number(row.theory), _number(row.samples), _number(row.error, 2), _number(row.deviation, 2))
+        table.add_row(escape(row.experiment), escape(row.quantity), *numbers, escape(row.paper))
+    return table
+
+
+def _claims(evidence: Sequence[Evidence]) -> Table:
+    statements = {claim.number: claim.statement for claim in CLAIMS}
+    table = Table(box=SIMPLE_HEAD, title="The paper's claims", title_justify="left")
+    for name in ("claim", "statistic"):
+        table.add_column(name)
+    for name in ("found", "holds where"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    last = None
+    for one in evidence:
+        if one.claim != last:
+            table.add_row(f"[bold]{one.claim}[/bold]", f"[bold]{escape(statements[one.claim])}[/bold]", "", "", "")
+            last = one.claim
+        words = {True: "[green]holds[/green]", False: "[bold red]does not hold[/bold red]", None: "not measured"}
+        table.add_row("", escape(one.criterion.statistic), _number(one.value), str(one.criterion), words[one.holds])
+    return table
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None or value != value else f"{value:.{digits}g}"
