@@ -87,12 +87,13 @@ def _null(arguments: argparse.Namespace) -> Any:
 
 def _power(arguments: argparse.Namespace) -> Any:
     found = list(trials.power(arguments.trials, arguments.seed))
-    names = ("kind", "found", "genuine", "right", "expected", "alone")
+    names = ("kind", "found", "together", "genuine", "right", "expected", "alone")
     rows = [
         [row["classes"], row["neurons"], row["codes"], row["layers"], *(f"{100 * row[name]:.1f} %" for name in names)]
         for row in found
     ]
-    titles = ["classes", "neurons", "codes", "layers", "kind", "codes found", "neurons in real codes"]
+    titles = ["classes", "neurons", "codes", "layers", "kind", "codes found", "limit, groups known"]
+    titles += ["neurons in real codes"]
     titles += ["neurons right", "as reported", "limit alone"]
     _print("Levels .2 apart, standard deviation .3, 20 inputs a class", titles, rows)
     return found

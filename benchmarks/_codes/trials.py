@@ -100,8 +100,15 @@ def power(trials: int, seed: int) -> Iterator[dict[str, Any]]:
             "kind": float(np.mean([kind == "redundant" for kind in kinds])),
             **dict(zip(("found", "genuine", "right", "expected"), shares, strict=True)),
             # Codes that no neuron shares: every class mean by itself, .1 from the threshold.
-            "alone": float(ndtr(0.1 / (0.3 / np.sqrt(20))) ** classes),
+            "alone": float(_limit(1, classes)),
+            # Told which neurons share a code, and the levels: what no method can beat by more than chance.
+            "together": float(np.mean(_limit(np.bincount(np.arange(neurons) % distinct), classes))),
         }
+
+
+def _limit(sharing: Any, classes: int) -> Any:
+    """Probability that all class means, averaged over `sharing` neurons, are on their side of the threshold."""
+    return ndtr(0.1 * np.sqrt(20 * np.asarray(sharing)) / 0.3) ** classes
 
 
 def _at_the_limit(rng: np.random.Generator, neurons: int, classes: int, distinct: int) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from nonlazy import experiments
 from nonlazy.cli._app import app
+from nonlazy.figures import FIGURES
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +53,19 @@ def test_experiments_are_listed_and_printed():
     assert invoke("experiments", "--show", "mnist").output == experiments.text("mnist")
 
 
+def test_figures_are_listed_with_the_time_that_they_take():
+    result = invoke("figure")
+    assert result.exit_code == 0
+    for name, one in FIGURES.items():
+        assert any(line.split()[:1] == [name] and one.title[:10] in line for line in result.output.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("figure",), "Error: which figure? This version draws figure 2"),
-        (("figure", "7"), "figure '7' is not one that this version draws"),
-        (("figure", "equilibrium", "--activation", "relu"), "figure equilibrium is of the sigmoidal network"),
+        (("figure", "9"), "figure '9' is not one that this version draws: 1, 2"),
+        (("figure", "equilibrium", "--activation", "relu"), "--activation is of figure 2, not of equilibrium"),
+        (("figure", "1", "--resume"), "nonlazy-figure-1 holds no run of this figure to go on with"),
         (("figure", "2", "--activation", "gelu"), "no activation 'gelu': choose one of sigmoid, linear, relu"),
         (("figure", "2", "--draws", "0"), "[sampling] draws is 0: it must be 1 or more"),
         (("figure", "2", "--draws", "many"), "Invalid value for '--draws'"),

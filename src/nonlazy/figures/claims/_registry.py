@@ -22,7 +22,7 @@ CLAIMS = (
         "1",
         (
             Criterion("1.lazy-contrast", "largest block contrast of the three lazy kernels", high=0.05),
-            Criterion("1.lazy-schemes", "lazy layers whose coding scheme is none, of 3", low=3, high=3),
+            Criterion("1.lazy-schemes", "lazy layers whose coding scheme is none, of 3", low=3.0, high=3.0),
             Criterion("1.contrast", "smallest block contrast of the three non-lazy kernels", low=0.2),
             Criterion("1.alike", "smallest correlation of two non-lazy kernels, off the diagonal", low=0.8),
         ),
@@ -31,7 +31,7 @@ CLAIMS = (
         2,
         "The activations differ: analog (linear), redundant (sigmoidal), sparse (ReLU).",
         "1",
-        (Criterion("2.schemes", "non-lazy layers that read as the paper says, of 3", low=3, high=3),),
+        (Criterion("2.schemes", "non-lazy layers that read as the paper says, of 3", low=3.0, high=3.0),),
     ),
     Claim(
         3,
@@ -40,7 +40,7 @@ CLAIMS = (
         "2",
         (
             Criterion("3.kurtosis", "largest excess kurtosis, in size, of the readouts' components", high=0.3),
-            Criterion("3.analog", "chains whose last draw reads analog, as a share", low=1),
+            Criterion("3.analog", "chains whose last draw reads analog, as a share", low=1.0),
         ),
     ),
     Claim(
@@ -53,7 +53,7 @@ CLAIMS = (
             Criterion("4.major", "smallest share of the three codes of two classes", low=0.2),
             Criterion("4.minor", "share of 1-1-1", low=0.005, high=0.1),
             Criterion("4.total", "share of all four codes together", low=0.98),
-            Criterion("4.signs", "share of mean readouts (code by class) of the right sign", low=1),
+            Criterion("4.signs", "share of mean readouts (code by class) of the right sign", low=1.0),
             Criterion("4.fluctuations", "rms fluctuation of activations across inputs of a class", low=0.1),
         ),
     ),
@@ -65,7 +65,7 @@ CLAIMS = (
         "2",
         (
             Criterion("5.outliers", "mean number of outliers over draws and chains", low=2.95, high=3.05),
-            Criterion("5.signs", "share of outliers' readouts of the right sign", low=1),
+            Criterion("5.signs", "share of outliers' readouts of the right sign", low=1.0),
             Criterion("5.bulk", "block contrast of the bulk's kernel", high=0.1),
             Criterion("5.fluctuations", "outliers' fluctuation across inputs of their class over their mean", high=0.1),
         ),
@@ -84,7 +84,7 @@ CLAIMS = (
         "3",
         (
             Criterion(
-                "7.grows", "networks of 3 whose block contrast grows from every layer to the next", low=3, high=3
+                "7.grows", "networks of 3 whose block contrast grows from every layer to the next", low=3.0, high=3.0
             ),
             Criterion("7.last", "smallest block contrast of a last layer", low=0.2),
             Criterion("7.linear-first", "linear: block contrast of the first layer over that of the last", high=0.3),
@@ -97,11 +97,11 @@ CLAIMS = (
         "Depth reduces the fluctuations within a class of the last layer.",
         "3",
         (
-            Criterion("8.layers", "layers that read redundant, of 3", low=3, high=3),
-            Criterion("8.sharpening", "smallest ratio of the level gaps of a layer and the one before", low=1),
-            Criterion("8.first", "codes of the first layer with a share above 0.01", low=5, high=5),
-            Criterion("8.second", "codes of the second layer with a share above 0.01", low=6, high=6),
-            Criterion("8.third", "codes of the third layer with a share above 0.01", low=6, high=6),
+            Criterion("8.layers", "layers that read redundant, of 3", low=3.0, high=3.0),
+            Criterion("8.sharpening", "smallest ratio of the level gaps of a layer and the one before", low=1.0),
+            Criterion("8.first", "codes of the first layer with a share above 0.01", low=5.0, high=5.0),
+            Criterion("8.second", "codes of the second layer with a share above 0.01", low=6.0, high=6.0),
+            Criterion("8.third", "codes of the third layer with a share above 0.01", low=6.0, high=6.0),
             Criterion(
                 "8.depth", "fluctuation within a class of the last layer over that of one hidden layer", high=0.8
             ),
@@ -148,7 +148,7 @@ CLAIMS = (
         (
             Criterion("12.linear", "linear: correlation of readouts in the first and the last draw, in size", high=0.3),
             Criterion("12.sigmoid", "sigmoidal: kept codes", low=0.99),
-            Criterion("12.relu", "ReLU: outliers of the first draw that are outliers in all", low=1),
+            Criterion("12.relu", "ReLU: outliers of the first draw that are outliers in all", low=1.0),
         ),
     ),
     Claim(
@@ -184,7 +184,7 @@ CLAIMS = (
         "6",
         (
             Criterion(
-                "15.schemes", "networks of 3 whose scheme on test inputs is that on training inputs", low=3, high=3
+                "15.schemes", "networks of 3 whose scheme on test inputs is that on training inputs", low=3.0, high=3.0
             ),
             Criterion("15.contrast", "smallest block contrast of a test kernel", low=0.2),
             Criterion("15.outliers", "ReLU: mean number of outliers", low=2.95, high=3.05),
@@ -208,9 +208,9 @@ CLAIMS = (
         "negligible; sigmoidal: the mean predictor is slightly better, too.",
         "6",
         (
-            Criterion("17.error", "largest ratio to the Gaussian process's error, outputs and networks", high=1),
+            Criterion("17.error", "largest ratio to the Gaussian process's error, outputs and networks", high=1.0),
             Criterion("17.variance", "largest share of the predictor's variance in the error", high=0.1),
-            Criterion("17.sigmoid-bias", "sigmoidal: squared error of the mean over the Gaussian process's", high=1),
+            Criterion("17.sigmoid-bias", "sigmoidal: squared error of the mean over the Gaussian process's", high=1.0),
         ),
     ),
     Claim(
@@ -221,9 +221,9 @@ CLAIMS = (
         "7",
         (
             Criterion(
-                "18.redundant", "draws whose feature layer reads redundant on training inputs, as a share", low=1
+                "18.redundant", "draws whose feature layer reads redundant on training inputs, as a share", low=1.0
             ),
-            Criterion("18.test-gap", "level gap on test inputs over that on training inputs", low=0.1, high=1),
+            Criterion("18.test-gap", "level gap on test inputs over that on training inputs", low=0.1, high=1.0),
             Criterion("18.accuracy", "test accuracy", low=0.42, high=0.48, full_size=True),
         ),
     ),
@@ -232,9 +232,9 @@ CLAIMS = (
         "As y- goes from 0.1 to 0.5, successive transitions between four coding schemes.",
         "s-transitions",
         (
-            Criterion("19.theory", "different sets of codes in the theory", low=4, high=4),
+            Criterion("19.theory", "different sets of codes in the theory", low=4.0, high=4.0),
             Criterion(
-                "19.samples", "different sets of codes (shares above 0.01) of equilibrated chains", low=4, high=4
+                "19.samples", "different sets of codes (shares above 0.01) of equilibrated chains", low=4.0, high=4.0
             ),
         ),
     ),
@@ -243,8 +243,8 @@ CLAIMS = (
         "Other schemes solve the sigmoidal equations, too, but are unlikely.",
         "s-transitions",
         (
-            Criterion("20.number", "other sets of codes that solve the equations to 1e-9 at y- = 0.5", low=1),
-            Criterion("20.energy", "smallest free energy above the optimum's, times N P", low=10),
+            Criterion("20.number", "other sets of codes that solve the equations to 1e-9 at y- = 0.5", low=1.0),
+            Criterion("20.energy", "smallest free energy above the optimum's, times N P", low=10.0),
         ),
     ),
     Claim(
@@ -252,8 +252,8 @@ CLAIMS = (
         "softplus and the squared ReLU give sparse coding, too.",
         "s-rectified",
         (
-            Criterion("21.softplus", "softplus: chains whose last draw reads sparse, as a share", low=1),
-            Criterion("21.requ", "squared ReLU: the same", low=1),
+            Criterion("21.softplus", "softplus: chains whose last draw reads sparse, as a share", low=1.0),
+            Criterion("21.requ", "squared ReLU: the same", low=1.0),
         ),
     ),
     Claim(
@@ -261,9 +261,9 @@ CLAIMS = (
         "There is a critical temperature above which sigmoidal networks have no redundant code.",
         "s-temperature",
         (
-            Criterion("22.theory", "critical temperature of the theory", low=1e-2, high=10),
-            Criterion("22.below", "chains at half the critical temperature that read redundant, as a share", low=1),
-            Criterion("22.above", "chains at twice the critical temperature that read redundant, as a share", high=0),
+            Criterion("22.theory", "critical temperature of the theory", low=1e-2, high=10.0),
+            Criterion("22.below", "chains at half the critical temperature that read redundant, as a share", low=1.0),
+            Criterion("22.above", "chains at twice the critical temperature that read redundant, as a share", high=0.0),
         ),
     ),
     Claim(
@@ -272,8 +272,8 @@ CLAIMS = (
         "emerges on the toy task.",
         "s-descent",
         (
-            Criterion("23.descent", "runs of gradient descent whose feature layer reads redundant, as a share", low=1),
-            Criterion("23.gap", "smallest level gap of these layers", low=2),
+            Criterion("23.descent", "runs whose feature layer reads redundant, as a share", low=1.0),
+            Criterion("23.gap", "smallest level gap of these layers", low=2.0),
         ),
     ),
     Claim(
@@ -285,7 +285,7 @@ CLAIMS = (
                 "24.ratio",
                 "steps until 90 % of the neurons have their final code for good, over steps until 99 % of the loss "
                 "is gone",
-                low=100,
+                low=100.0,
             ),
         ),
     ),
@@ -297,10 +297,10 @@ CLAIMS = (
         "s-real-data",
         (
             Criterion(
-                "25.projected", "projected MNIST: chains that read redundant on training inputs, as a share", low=1
+                "25.projected", "projected MNIST: chains that read redundant on training inputs, as a share", low=1.0
             ),
             Criterion("25.projected-accuracy", "projected MNIST: test accuracy", low=0.9),
-            Criterion("25.cifar", "CIFAR-10: chains that read redundant on training inputs, as a share", low=1),
+            Criterion("25.cifar", "CIFAR-10: chains that read redundant on training inputs, as a share", low=1.0),
             Criterion("25.cifar-gap", "CIFAR-10: level gap on test inputs over that on training inputs", high=0.3),
             Criterion("25.cifar-accuracy", "CIFAR-10: test accuracy", high=0.65),
         ),
@@ -322,8 +322,8 @@ CLAIMS = (
         "ReLU: at least m - 1 outliers, and m where the bulk is task-agnostic.",
         "s-rectified",
         (
-            Criterion("27.least", "theory: smallest number of outliers minus (m - 1) over tasks", low=0),
-            Criterion("27.agnostic", "theory: tasks with task-agnostic bulk that have m outliers, as a share", low=1),
+            Criterion("27.least", "theory: smallest number of outliers minus (m - 1) over tasks", low=0.0),
+            Criterion("27.agnostic", "theory: tasks with task-agnostic bulk that have m outliers, as a share", low=1.0),
         ),
     ),
     Claim(
@@ -350,7 +350,7 @@ CLAIMS = (
         "3",
         (
             Criterion("30.linear", "linear: excess kurtosis of lower preactivations, in size", high=0.3),
-            Criterion("30.sigmoid", "sigmoidal: lower layers that read redundant, of 2", low=2, high=2),
+            Criterion("30.sigmoid", "sigmoidal: lower layers that read redundant, of 2", low=2.0, high=2.0),
         ),
     ),
     Claim(
@@ -358,15 +358,15 @@ CLAIMS = (
         "The scheme of the last layer of a deep network is that of the network with one hidden layer.",
         "3",
         (
-            Criterion("31.sigmoid", "sigmoidal: codes (shares above 0.01) common to both, over those of either", low=1),
-            Criterion("31.kinds", "networks of 3 whose last layer reads as one hidden layer does", low=3, high=3),
+            Criterion("31.sigmoid", "sigmoidal: codes (shares above 0.01) of both, over those of either", low=1.0),
+            Criterion("31.kinds", "networks of 3 whose last layer reads as one hidden layer does", low=3.0, high=3.0),
         ),
     ),
     Claim(
         32,
         "ReLU: a bulk and n outliers make n + 1 codes.",
         "2",
-        (Criterion("32.codes", "different codes among outliers and bulk, minus outliers", low=1, high=1),),
+        (Criterion("32.codes", "different codes among outliers and bulk, minus outliers", low=1.0, high=1.0),),
     ),
     Claim(
         33,
@@ -374,7 +374,7 @@ CLAIMS = (
         "7",
         (
             Criterion(
-                "33.redundant", "draws that read redundant at N = 1000, P = 50,000, as a share", low=1, full_size=True
+                "33.redundant", "draws that read redundant at N = 1000, P = 50,000, as a share", low=1.0, full_size=True
             ),
         ),
     ),
