@@ -23,8 +23,13 @@ def sampling_arguments(section: SamplingSection) -> dict[str, Any]:
     arguments = {}
     for key in SamplingSection.model_fields:
         value = getattr(section, key)
-        if value is not None:
+        if value is not None and key != "snapshots":
             arguments[key] = _choice(value) if key in CHOICES else value
+    if section.snapshots is not None:
+        # Imported here, because it brings JAX with it.
+        from nonlazy.sampling import Record
+
+        arguments["record"] = Record(snapshots=section.snapshots)
     return arguments
 
 

@@ -264,3 +264,4 @@ class SamplingSection(Section):
     moves: NoMoves | RotationMoves | JumpMoves | None = None
     precision: Annotated[str, Strict(), AfterValidator(_one_of(("float32", "float64")))] = "float32"
     chain_method: ChainMethod | None = None
+    snapshots: Count | None = None

@@ -72,7 +72,7 @@ def _rows(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
     elif codes is not None:
         rows += _code_rows(run.readouts(), codes, names)
     elif outliers is not None:
-        rows += _outlier_rows(run.readouts(), np.asarray(outliers.readout), names)
+        rows += _outlier_rows(run.readouts(), np.asarray(outliers.readout), outliers.exponent, names)
     rows += _kernel_rows(run.task, run.kernel(), np.asarray(prediction.kernel(run.task.X)))
     if run.task.X_test is not None:
         rows += _error_rows(run, prediction, names)
@@ -135,12 +135,18 @@ def _membership(readouts: Float[np.ndarray, "chains draws N m"], codes: Codes) -
 
 
 def _outlier_rows(
-    readouts: Float[np.ndarray, "chains draws N m"], outliers: Float[np.ndarray, "n m"], names: tuple[str, ...]
+    readouts: Float[np.ndarray, "chains draws N m"],
+    outliers: Float[np.ndarray, "n m"],
+    exponent: float,
+    names: tuple[str, ...],
 ) -> Iterator[ComparisonRow]:
-    """Outlier neurons in their rank-one parts: several neurons in one direction count as one outlier."""
-    N = readouts.shape[2]
+    """Outlier neurons in their rank-one parts: several neurons in one direction count as one outlier.
+
+    Readouts of outliers grow as N^exponent: 1/2, or 1/3 for squared ReLU.
+    """
+    scale = readouts.shape[2] ** (2 * exponent)
     norms = (readouts**2).sum(axis=-1)
-    large = (norms > _OUTLIER * N).astype(np.float64)
+    large = (norms > _OUTLIER * scale).astype(np.float64)
     yield _row("outliers", float(len(outliers)), large.sum(axis=2))
     if not len(outliers):
         return
@@ -149,9 +155,10 @@ def _outlier_rows(
     nearest = cosines.argmax(axis=-1)
     for index, outlier in enumerate(outliers):
         member = large * (nearest == index)
-        strength = (member * norms).sum(axis=2) / N
+        strength = (member * norms).sum(axis=2) / scale
         output = names[int(np.abs(outlier).argmax())]
-        yield _row(f"|a|^2/N, outlier {index + 1} ({output})", float(outlier @ outlier), strength)
+        unit = "N" if exponent == 0.5 else "N^(2/3)"
+        yield _row(f"|a|^2/{unit}, outlier {index + 1} ({output})", float(outlier @ outlier), strength)
 
 
 def _error_rows(run: Run, prediction: Prediction, names: tuple[str, ...]) -> Iterator[ComparisonRow]:
