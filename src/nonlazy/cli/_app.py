@@ -9,6 +9,7 @@ import typer
 from nonlazy.cli._codes import codes
 from nonlazy.cli._experiments import experiments
 from nonlazy.cli._figure import figure
+from nonlazy.cli._report import report
 from nonlazy.cli._run import run
 from nonlazy.cli._show import show
 from nonlazy.cli._theory import theory
@@ -20,8 +21,8 @@ How a trained network represents its task.
 nonlazy samples the weights of a trained network from their Bayesian posterior, finds the codes of its neurons, and
 compares both with theory.
 
-Start with [bold]nonlazy figure 2[/bold]: about a minute, then a table of codes, a picture and the samples in the
-folder nonlazy-figure-2-sigmoid. [bold]nonlazy COMMAND --help[/bold] explains a command, with examples.
+Start with [bold]nonlazy figure 2[/bold]: a few minutes, then a table, a picture and the samples in the folder
+nonlazy-figure-2. [bold]nonlazy COMMAND --help[/bold] explains a command, with examples.
 
 Exit status: 0, all went well; 1, results were written, but the chains did not converge or sampling stopped early;
 2, the command or its input cannot be used; 130, interrupted with Ctrl-C.
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (figure, run, theory, show, codes, experiments):
+for command in (figure, run, theory, show, report, codes, experiments):
     app.command(help=_help(command.__doc__ or ""), no_args_is_help=command not in (figure, experiments))(command)
 
 
