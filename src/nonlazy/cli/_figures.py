@@ -12,8 +12,8 @@ from rich.table import Table
 
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.errors import NonlazyError
-from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder
-from nonlazy.figures.claims import CLAIMS, Evidence
+from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder, write_text
+from nonlazy.figures.claims import CLAIMS, Evidence, claims_page, gather
 
 
 def list_figures() -> None:
@@ -81,7 +81,9 @@ def make_figures(
         except NonlazyError as error:
             failed.append(one.name)
             console.print(f"[bold red]Figure {one.name} is missing:[/bold red] {escape(str(error))}")
-    said = f"{len(FIGURES) - len(failed)} of {len(FIGURES)} figures in {folder}"
+    if len(failed) < len(FIGURES):
+        write_text(folder / "claims.md", claims_page(gather(folder)))
+    said = f"{len(FIGURES) - len(failed)} of {len(FIGURES)} figures in {folder}, and the paper's claims in claims.md"
     console.print(said + (f"; not converged: {', '.join(unconverged)}" if unconverged else ""), markup=False)
     if failed or unconverged:
         raise typer.Exit(NOT_CONVERGED)

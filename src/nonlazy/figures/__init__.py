@@ -38,6 +38,7 @@ from nonlazy.figures._produce import (
     FigureResult as FigureResult,
     produce as produce,
     write_figure as write_figure,
+    write_text as write_text,
 )
 from nonlazy.figures._report import (
     Report as Report,

@@ -130,13 +130,20 @@ def write_figure(result: FigureResult) -> tuple[Path, ...]:
         plots.badge(picture, "QUICK SIZE")
     paths = [*plots.save(picture, folder / name), write_panels(result.data.panels, folder / f"{name}-panels.zarr")]
     for suffix, text in (("csv", _table(result.data)), ("json", json.dumps(result.to_dict(), indent=2) + "\n")):
-        path = folder / f"{name}.{suffix}"
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another folder") from None
-        paths.append(path)
+        paths.append(write_text(folder / f"{name}.{suffix}", text))
     return tuple(paths)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file, and returns its path.
+
+    **Raises:** `nonlazy.errors.StoreError` where it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another folder") from None
+    return path
 
 
 def _check_resume(folder: Path, experiments: Mapping[str, Experiment], resume: bool | None) -> None:

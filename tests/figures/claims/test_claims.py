@@ -1,11 +1,12 @@
 """Claims and their verdicts: the registry is whole, and numbers are judged by the limits that stand in it."""
 
+import json
 import math
 
 import pytest
 
-from nonlazy.errors import InvalidInput
-from nonlazy.figures.claims import CLAIMS, Claim, Criterion, claims_of, judge, verdict
+from nonlazy.errors import InvalidInput, StoreError
+from nonlazy.figures.claims import CLAIMS, Claim, Criterion, claims_of, claims_page, gather, judge, verdict
 
 
 def test_every_claim_of_the_paper_is_there_once():
@@ -54,6 +55,23 @@ def test_limits_are_said_in_words():
     assert [str(one) for one in CLAIM.criteria] == ["at most 2", "1 to 3"]
     assert str(Criterion("k", "s", low=3.0)) == "at least 3"
     assert str(Criterion("k", "s", 3.0, 3.0)) == "3"
+
+
+def test_the_page_has_every_claim_with_its_numbers(tmp_path):
+    def figure(name, quick, value):
+        claims = [{"key": "2.schemes", "value": value}, {"key": "1.contrast", "value": None}]
+        return json.dumps({"figure": name, "quick": quick, "claims": claims})
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "figure-1-quick.json").write_text(figure("1", True, 1.0), encoding="utf-8")
+    (tmp_path / "a" / "figure-1.json").write_text(figure("1", False, 3.0), encoding="utf-8")
+    text = claims_page(gather(tmp_path))
+    assert "## 2. holds (figure 1)" in text and "| 3 | 3 | holds |" in text
+    assert "## 1. not measured (figure 1)" in text and "## 33. not measured (figure 7)" in text
+    assert all(claim.statement in text for claim in CLAIMS)
+    (tmp_path / "figure-2.json").write_text("{", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"figure-2\.json cannot be read"):
+        gather(tmp_path)
 
 
 def test_claims_of_a_figure():

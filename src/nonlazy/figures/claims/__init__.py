@@ -7,6 +7,10 @@ from nonlazy.figures.claims._claim import (
     judge as judge,
     verdict as verdict,
 )
+from nonlazy.figures.claims._page import (
+    claims_page as claims_page,
+    gather as gather,
+)
 from nonlazy.figures.claims._registry import (
     CLAIMS as CLAIMS,
     claims_of as claims_of,
