@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
+from nonlazy.cli._tables import print_report
 from nonlazy.errors import NonlazyError
 from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder, write_text
 from nonlazy.figures.claims import CLAIMS, Evidence, claims_page, gather
@@ -97,7 +98,14 @@ def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: 
     console.print(f"{size}, about {duration(seconds)} on two cores", style="dim")
     folder = results_folder(definition.file_name(quick), out)
     try:
-        result = produce(definition, quick, folder, announce=lambda name: console.print(name, style="dim"), **options)
+        result = produce(
+            definition,
+            quick,
+            folder,
+            announce=lambda name: console.print(f"\n[bold]{escape(name)}[/bold]"),
+            inspect=lambda found: print_report(found, console),
+            **options,
+        )
     except KeyboardInterrupt:
         Console(stderr=True).print(
             f"\nInterrupted. What was sampled is kept in {folder}: the same command goes on from there.", markup=False

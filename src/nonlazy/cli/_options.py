@@ -12,7 +12,7 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder for the results. Default: nonlazy-NAME in this folder."),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A smaller size, in under half a minute.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A smaller size, labelled as such: seconds instead of minutes.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run, and insist that there is one.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start afresh, deleting the run that is there.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="INT", help="Seed of the chains.")]

@@ -29,7 +29,8 @@ def equilibrium(
       arrivals and departures or more in each of at least two chains, and the chains agree on its share: R-hat below
       1.05, or chains, and the two halves of all of them, no further apart than 0.5 % of the neurons (at least one);
       or where jumps were accepted in every chain, brought them all to the theory's shares within that tolerance, and
-      hardly any is accepted any more (shares can be pinned: those of codes with their mirror images on digits are);
+      hardly any changes a code for good any more (shares can be pinned: those of codes with their mirror images on
+      digits are);
     - *frozen*, where otherwise some code saw fewer, and the chains disagree, or one has a code in a significant excess
       (see below; more than 5 nats, times P/N where that is above 1, and 4 Monte Carlo errors), or no chain made more
       lasting changes than 2 % of its neurons;

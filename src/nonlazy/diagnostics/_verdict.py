@@ -76,7 +76,7 @@ def decide(
             return "undecided", "one chain has the theory's shares, but cannot show that another start leads here, too"
         return "equilibrated", (
             f"jumps brought every chain to the theory's shares, within {tolerance(neurons):g} "
-            f"{'neuron' if tolerance(neurons) == 1 else 'neurons'}; few or none are accepted there"
+            f"{'neuron' if tolerance(neurons) == 1 else 'neurons'}; few of them change a neuron's code for good there"
         )
     if changes.max() <= FROZEN_SHARE * neurons:
         some = f"at most {int(changes.max())} of {neurons} neurons" if changes.any() else "no neuron"

@@ -11,7 +11,7 @@ from nonlazy.plots import _style
 
 
 # Of the small print, in an inch.
-_CHARACTERS = 21
+_CHARACTERS = 22
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "<")
 # Codes that share their fraction lie on top of each other: dashes let all of them show.
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))

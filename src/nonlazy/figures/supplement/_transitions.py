@@ -79,8 +79,10 @@ def read(runs: Mapping[str, Run]) -> FigureData:
         f"chains with jumps: {len(kinds['equilibrium'])} different sets of codes; without: {len(kinds['frozen'])}. "
         "Without jumps the shares are those that a quench from the prior leaves, not those of the posterior",
     ]
+    # Chains that froze in different shares are what the right panel is there to show.
+    moving = {name: run for name, run in runs.items() if name.startswith("equilibrium-")}
     panels = _panels(curve, cold, shares, codes, posterior)
-    return FigureData(panels, tuple(table), measured, tuple(notes), unconverged(runs))
+    return FigureData(panels, tuple(table), measured, tuple(notes), unconverged(moving))
 
 
 def _at(posterior: Posterior, y: float) -> Posterior:
@@ -142,7 +144,7 @@ def draw(panels: xarray.DataTree) -> Any:
     codes, targets = [str(code) for code in theory["code"].values], theory["y_minus"].values
     titles = {"equilibrium": "neurons may change code (jumps)", "frozen": "no moves: as the quench left them"}
     for k, (kind, title) in enumerate(titles.items()):
-        axes = figure.add_axes((0.065 + 0.43 * k, 0.235, 0.355, 0.56))
+        axes = figure.add_axes((0.065 + 0.43 * k, 0.265, 0.355, 0.53))
         data = panels[kind].to_dataset()
         plots.shares_along(
             axes, codes, lines=(targets, theory["share"].values),
