@@ -66,36 +66,29 @@ def figure(
         from nonlazy.cli._figures import list_figures
 
         list_figures()
-    elif name == "equilibrium" or activation is not None:
-        _one_experiment(name, activation, quick, out, resume, overwrite, not no_progress, changes)
+    elif activation is not None:
+        _one_column(activation, quick, out, resume, overwrite, not no_progress, changes)
     else:
         from nonlazy.cli._figures import make_figure, make_figures
         from nonlazy.figures import FIGURES
 
         if name != "all" and name not in FIGURES:
-            raise InvalidInput(
-                f"figure {name!r} is not one that this version draws: {', '.join(FIGURES)}, equilibrium, or all"
-            )
+            raise InvalidInput(f"figure {name!r} is not one that this version draws: {', '.join(FIGURES)}, or all")
         make = make_figures if name == "all" else make_figure
         make(name, quick, out, resume=resume, overwrite=overwrite, progress=not no_progress, changes=changes)
 
 
-def _one_experiment(
-    name: str,
-    activation: str | None,
-    quick: bool,
-    out: Path | None,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-    changes: dict,
+def _one_column(
+    activation: str, quick: bool, out: Path | None, resume: bool, overwrite: bool, progress: bool, changes: dict
 ) -> None:
-    from nonlazy.cli._session import sample_and_show, sample_and_show_equilibrium
-    from nonlazy.figures import equilibrium_experiment, equilibrium_name, figure2_experiment, figure2_name
+    from nonlazy.cli._session import sample_and_show
+    from nonlazy.figures import figure2_experiment, figure2_name
 
-    if name == "equilibrium":
-        experiment, files, show = equilibrium_experiment(quick), equilibrium_name(quick), sample_and_show_equilibrium
-    else:
-        chosen = activation or "sigmoid"
-        experiment, files, show = figure2_experiment(chosen, quick), figure2_name(chosen, quick), sample_and_show
-    show(experiment.changed(changes), name=files, out=out, resume=resume, overwrite=overwrite, progress=progress)
+    sample_and_show(
+        figure2_experiment(activation, quick).changed(changes),
+        name=figure2_name(activation, quick),
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )

@@ -22,7 +22,6 @@ def list_figures() -> None:
     table = Table("figure", "shows", "takes", "--quick", box=SIMPLE_HEAD, title="Figures", title_justify="left")
     for name, one in FIGURES.items():
         table.add_row(name, f"{one.title}. {one.summary}", duration(one.seconds), duration(one.quick_seconds))
-    table.add_row("equilibrium", "Shares of the codes from three starts, beside the theory", "1 min", "30 s")
     console = Console()
     console.print(table)
     console.print("Times are of two cores, from a cold start. nonlazy figure 2 draws figure 2; all draws them all.")

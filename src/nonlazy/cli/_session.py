@@ -14,10 +14,8 @@ from nonlazy.figures import (
     RUN,
     report,
     results_folder,
-    sample_equilibrium,
     sample_experiment,
     write,
-    write_equilibrium,
 )
 
 
@@ -40,30 +38,6 @@ def sample_and_show(
     files = ", ".join((*(path.name for path in paths), run.path.name, EXPERIMENT))
     console.print(f"\nIn {folder}: {files}", markup=False)
     if not found.diagnostics.converged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def sample_and_show_equilibrium(
-    experiment: Experiment, *, name: str, out: Path | None, resume: bool, overwrite: bool, progress: bool
-) -> None:
-    """Samples from three starts, prints the shares of the codes, writes the files; exits with 1 unless equilibrated."""
-    console = Console()
-    folder = results_folder(name, out)
-    console.print(f"[bold]{escape(experiment.about.title or experiment.name)}[/bold]")
-    try:
-        found = sample_equilibrium(
-            experiment, folder, resume=True if resume else None, overwrite=overwrite, progress=progress
-        )
-        paths = write_equilibrium(found, folder, name)
-    except KeyboardInterrupt:
-        raise _interrupted(folder, any(folder.glob(f"*/{RUN}")), overwrite) from None
-    first = next(iter(found.runs.values()))
-    console.print(str(first.posterior), style="dim", markup=False)
-    console.print(f"\nStarts: {', '.join(found.runs)}; {first.chains} chains each. Second half of the draws:")
-    console.print(str(found.equilibrium), markup=False, highlight=False, soft_wrap=True)
-    files = ", ".join((*(path.name for path in paths), *(f"{start}/{RUN}" for start in found.runs)))
-    console.print(f"\nIn {folder}: {files}", markup=False)
-    if found.equilibrium.verdict != "equilibrated":
         raise typer.Exit(NOT_CONVERGED)
 
 

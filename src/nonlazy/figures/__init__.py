@@ -18,16 +18,6 @@ from nonlazy.figures._experiment import (
     results_folder as results_folder,
     sample_experiment as sample_experiment,
 )
-from nonlazy.figures._figure_equilibrium import (
-    EquilibriumFigure as EquilibriumFigure,
-    draw_equilibrium as draw_equilibrium,
-    equilibrium_experiment as equilibrium_experiment,
-    equilibrium_name as equilibrium_name,
-    figure_equilibrium as figure_equilibrium,
-    read_equilibrium as read_equilibrium,
-    sample_equilibrium as sample_equilibrium,
-    write_equilibrium as write_equilibrium,
-)
 from nonlazy.figures._outputs import (
     OutputRow as OutputRow,
     TestError as TestError,

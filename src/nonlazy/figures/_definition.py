@@ -68,6 +68,7 @@ class FigureDefinition:
     - `experiments`: quick or not -> the experiments to sample, in order, by their name within the figure.
     - `read`: finished runs by the same names -> the figure's data.
     - `draw`: panels -> a matplotlib figure.
+    - `reports`: whether each run gets a report of its own as well, in its folder.
     """
 
     name: str
@@ -78,6 +79,7 @@ class FigureDefinition:
     experiments: Callable[[bool], Mapping[str, Experiment]]
     read: Callable[[Mapping[str, Run]], FigureData]
     draw: Callable[[xarray.DataTree], Any]
+    reports: bool = False
 
     def file_name(self, quick: bool) -> str:
         """What the figure's files are called, and its folder after "nonlazy-"."""

@@ -14,6 +14,7 @@ from nonlazy.figures._definition import FigureData, FigureDefinition
 from nonlazy.figures._experiment import RUN, results_folder, sample_experiment
 from nonlazy.figures._panels import write_panels
 from nonlazy.figures._plain import plain
+from nonlazy.figures._report import Report, report, write
 from nonlazy.figures.claims import CLAIMS, Evidence, judge
 from nonlazy.sampling import Run
 
@@ -76,6 +77,7 @@ def produce(
     progress: bool = True,
     changes: Mapping[str, Mapping[str, Any]] | None = None,
     announce: Callable[[str], object] = lambda _: None,
+    inspect: Callable[[Report], object] = lambda _: None,
 ) -> FigureResult:
     """Samples the experiments of a figure, reads them, and writes picture, table, panels and runs into a folder.
 
@@ -89,6 +91,7 @@ def produce(
     - `resume`, `overwrite`, `progress`: as in `nonlazy.sample`, for each experiment.
     - `changes`: other values for keys of the experiments, by section, as `{"sampling": {"draws": 400}}`.
     - `announce`: called with the name of each experiment before it is sampled.
+    - `inspect`: called with the report of each run, where the figure has these.
 
     **Returns:** a `FigureResult`.
 
@@ -111,6 +114,10 @@ def produce(
             overwrite=overwrite,
             progress=progress,
         )
+        if definition.reports:
+            found = report(runs[name], experiment.about.title)
+            write(found, folder / name, name)
+            inspect(found)
     data = definition.read(runs)
     result = FigureResult(definition, quick, runs, data, judge(CLAIMS, data.measured, quick), folder)
     write_figure(result)

@@ -1,14 +1,30 @@
 """The pictures that figures are made of: arrays in, matplotlib figures out. Matplotlib loads on first use."""
 
+from nonlazy.plots._along import (
+    caption as caption,
+    histories as histories,
+    letter as letter,
+    shares_along as shares_along,
+)
 from nonlazy.plots._badge import badge as badge
 from nonlazy.plots._coding_scheme import (
     code_shares as code_shares,
     coding_scheme as coding_scheme,
 )
 from nonlazy.plots._compare import compare as compare
+from nonlazy.plots._dots import dots_by_chain as dots_by_chain
 from nonlazy.plots._kernel import kernel as kernel
 from nonlazy.plots._layer import layer as layer
+from nonlazy.plots._layer_stack import (
+    layer_stack as layer_stack,
+    layer_stack_height as layer_stack_height,
+)
 from nonlazy.plots._outputs import outputs_against_targets as outputs_against_targets
+from nonlazy.plots._posterior_panels import (
+    densities_by_class as densities_by_class,
+    stacked_densities as stacked_densities,
+    values_over_time as values_over_time,
+)
 from nonlazy.plots._prediction import prediction as prediction
 from nonlazy.plots._raster import activation_raster as activation_raster
 from nonlazy.plots._readouts import (
@@ -21,5 +37,5 @@ from nonlazy.plots._rows import (
 )
 from nonlazy.plots._save import save as save
 from nonlazy.plots._scheme_curve import scheme_curve as scheme_curve
-from nonlazy.plots._share_curves import share_curves as share_curves
+from nonlazy.plots._share_history import share_history as share_history
 from nonlazy.plots._trace import trace as trace

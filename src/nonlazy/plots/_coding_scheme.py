@@ -82,7 +82,7 @@ def code_shares(axes: Any, scheme: CodingScheme) -> None:
         axes.text(0.5, 0.5, f"{scheme.kind}:\nno codes", transform=axes.transAxes, ha="center", fontsize=_style.LABEL)
         return
     _style.dress(axes)
-    colours = _style.code_colours(len(scheme.codes))
+    colours = _style.scheme_colours(scheme.codes)
     most = np.argsort(-scheme.counts, kind="stable")[:_CODES]
     for place, code in enumerate(most):
         low, high = scheme.fraction_intervals[code]

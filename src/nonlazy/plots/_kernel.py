@@ -16,6 +16,7 @@ def kernel(
     theory: Any = None,
     bar: bool = True,
     test: bool = False,
+    span: Any = None,
 ) -> None:
     """Draw a kernel with its inputs sorted by class.
 
@@ -28,6 +29,8 @@ def kernel(
     - `theory`: a second kernel, shown below the diagonal, `K` then above it.
     - `bar`: whether to draw a colour bar.
     - `test`: say "test input" on the axes.
+    - `span`: kernels, `(any number, inputs, inputs)`, whose entries the colours span, so that panels compare; None: `K`
+      and `theory`.
 
     **Raises:** `nonlazy.errors.InvalidInput` where the shapes do not fit.
     """
@@ -41,7 +44,10 @@ def kernel(
         if other.shape != K.shape:
             raise InvalidInput(f"the theory's kernel has shape {other.shape}, the samples' {K.shape}")
         shown = np.triu(shown) + np.tril(other[np.ix_(order, order)], -1)
-    beside = shown[~np.eye(len(shown), dtype=bool)] if len(shown) > 1 else shown.ravel()
+    spanned = shown[None] if span is None else np.asarray(span, float)
+    if spanned.ndim != 3 or spanned.shape[1] != spanned.shape[2]:
+        raise InvalidInput(f"span has shape {spanned.shape}: give kernels, (any number, inputs, inputs)")
+    beside = spanned[:, ~np.eye(spanned.shape[1], dtype=bool)] if spanned.shape[1] > 1 else spanned
     lowest, highest = float(np.quantile(beside, 0.002)), float(np.quantile(beside, 0.998))
     if highest <= lowest:
         lowest, highest = lowest - 0.5, lowest + 0.5
@@ -66,6 +72,6 @@ def kernel(
     which = "test input" if test else "input"
     _style.label(axes, f"{which} $\\mu$, by class", f"{which} $\\nu$")
     if bar:
-        beyond = shown.max() > scale["vmax"], shown.min() < scale["vmin"]
+        beyond = spanned.max() > scale["vmax"], spanned.min() < scale["vmin"]
         extend = {(True, True): "both", (True, False): "max", (False, True): "min"}.get(beyond, "neither")
         _style.colour_bar(axes, image, "kernel $K_{\\mu\\nu}$", extend)

@@ -31,6 +31,7 @@ def layer(
     badge: str | None = None,
     K: Any = None,
     names: Sequence[Any] | None = None,
+    letters: str = "abcd",
 ) -> Any:
     """One draw of a network in one row, as in Fig. 2 of van Meegen & Sompolinsky (2025), 7 inches wide.
 
@@ -49,6 +50,7 @@ def layer(
     - `badge`: boxed at the top right, what the reader must not miss, such as "QUICK SIZE".
     - `K`: kernel of the layer on the same inputs.
     - `names`: of the outputs; None takes the scheme's classes where there are as many.
+    - `letters`: of the panels, from left to right.
 
     **Returns:** the figure.
 
@@ -75,7 +77,11 @@ def layer(
     outputs_against_targets(axes["outputs"], outputs, Y, labels, names=names)
     if K is not None:
         kernel(axes["kernel"], K, labels)
-    _letters(figure, [axes["readouts 0"], axes["map"], axes["outputs"], *([axes["kernel"]] if K is not None else [])])
+    _letters(
+        figure,
+        [axes["readouts 0"], axes["map"], axes["outputs"], *([axes["kernel"]] if K is not None else [])],
+        letters,
+    )
     if theory is not None:
         mark = "dashed" if readout_covariance(theory, m) is not None else "+"
         axes["readouts 0"].set_title(f"{mark}: theory", fontsize=_style.SMALL, pad=2, loc="right")
@@ -144,10 +150,10 @@ def _share_abscissa(upper: Any, lower: Any) -> None:
     upper.tick_params(labelbottom=False)
 
 
-def _letters(figure: Any, panels: list[Any]) -> None:
-    tall = figure.get_size_inches()[1]
-    for letter, axes in zip("abcd", panels, strict=False):
+def _letters(figure: Any, panels: list[Any], letters: str) -> None:
+    _, tall = _style.inches(figure)
+    for place, (letter, axes) in enumerate(zip(letters, panels, strict=False)):
         box = axes.get_position()
-        x = {"a": 0.008, "b": box.x0 - 0.058}.get(letter, box.x0 - 0.052)
-        above = 0.12 if letter == "d" else 0.24
+        x = (0.008, box.x0 - 0.058)[place] if place < 2 else box.x0 - 0.052
+        above = 0.12 if place == 3 else 0.24
         figure.text(x, box.y1 + above / tall, letter, fontsize=_style.LABEL + 1, weight="bold", va="center", ha="left")

@@ -21,6 +21,7 @@ def activation_raster(
     strip: bool = True,
     bar: bool = True,
     test: bool = False,
+    span: Any = None,
 ) -> Rows:
     """Draw a layer's activations, a row a neuron, a column an input.
 
@@ -36,6 +37,7 @@ def activation_raster(
     - `at_most`: show the most active neurons only; None: 20 in a sparse layer, else all.
     - `names`, `strip`, `bar`: whether to name the codes, draw their colours, and draw a colour bar.
     - `test`: say "test input" on the axis.
+    - `span`: activations that the colours span, so that panels compare; None: those shown.
 
     **Returns:** the `Rows` shown, so that a panel beside it can show the same.
 
@@ -45,7 +47,7 @@ def activation_raster(
     rows = rows_of(scheme, at_most)
     columns, classes, edges = _style.by_class(labels)
     shown = layer[np.ix_(rows.neurons, columns)]
-    scale, note, extend = _style.colour_scale(shown)
+    scale, note, extend = _style.colour_scale(shown if span is None else np.asarray(span, dtype=float))
     image = _style.draw_image(axes, shown, **scale)
     contrast = "black" if scale["cmap"] == _style.DIVERGING else "white"
     for edge in edges[1:-1]:
@@ -68,13 +70,14 @@ def code_strip(axes: Any, rows: Rows, scheme: CodingScheme, *, names: bool = Tru
     from matplotlib.patches import Rectangle
 
     across = axes.get_yaxis_transform()
-    colours = _style.code_colours(len(scheme.codes))
+    colours = _style.scheme_colours(scheme.codes)
     groups = list(zip(rows.codes, rows.edges[:-1], rows.edges[1:], strict=True))
     height = _style.points(axes, "y")
     name_groups = names and rows.separated and len(scheme.codes) > 0
     # The strip is as wide in print whatever the width of the panel: 4 points.
     wide = 4 / _style.points(axes, "x")
     wanted = [(first + last) / 2 - 0.5 for _, first, last in groups]
+    shown = axes.get_ylim()
     places = _style.spread_out(wanted, (_style.TICK + 1.5) / height * rows.neurons.size)
     for (code, first, last), place, centre in zip(groups, places, wanted, strict=True):
         if scheme.codes.shape[0]:
@@ -97,7 +100,10 @@ def code_strip(axes: Any, rows: Rows, scheme: CodingScheme, *, names: bool = Tru
             axes.text(
                 -2.8 * wide, place, text, transform=across, ha="right", va="center", fontsize=_style.TICK, clip_on=False
             )
-    axes.set_ylabel(_row_label(rows, scheme), fontsize=_style.LABEL, labelpad=_label_pad(scheme, name_groups))
+    # Lines to names beyond the rows are not to make room for themselves.
+    axes.set_ylim(shown)
+    text = _style.fitted(_row_label(rows, scheme), height)
+    axes.set_ylabel(text, fontsize=_style.LABEL, labelpad=_label_pad(scheme, name_groups), linespacing=1.0)
 
 
 def row_name(scheme: CodingScheme, code: int) -> str:

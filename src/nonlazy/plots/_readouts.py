@@ -120,7 +120,7 @@ def checked(readouts: Any, scheme: CodingScheme, names: Sequence[Any] | None) ->
 
 def _groups(scheme: CodingScheme) -> list[tuple[Int[np.ndarray, " neurons"], str, str, bool]]:
     """Neurons, colour, name and whether they have a code, of each code and of the neurons without one (first)."""
-    colours = _style.code_colours(len(scheme.codes))
+    colours = _style.scheme_colours(scheme.codes)
     rest = np.flatnonzero(scheme.neuron_codes < 0)
     name = {"sparse": "bulk", "redundant": "no code"}.get(scheme.kind, "all neurons")
     colour = _style.PALETTE[0] if scheme.kind == "analog" else _style.GREY

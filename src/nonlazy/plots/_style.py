@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 WIDTH = 7.0  # inches: two columns of a journal
@@ -33,6 +33,29 @@ def code_colours(number: int) -> list[str]:
     if number > 2 * len(PALETTE):
         return [("#444444", "#B5B5B5")[i % 2] for i in range(number)]
     return [*PALETTE, *(_lighter(colour) for colour in PALETTE)][:number]
+
+
+def scheme_colours(codes: Bool[np.ndarray, "n classes"]) -> list[str]:
+    """A colour for each code of a scheme; of up to three classes each code has its own, in every layer and picture."""
+    classes = codes.shape[1]
+    if not 2**classes <= len(PALETTE):
+        return code_colours(len(codes))
+    return [PALETTE[int((~code) @ 2 ** np.arange(classes)[::-1])] for code in codes]
+
+
+def named_colours(names: Sequence[str]) -> list[str]:
+    """Colours of lines that are named by their neuron's code, as "1-1-0"; "bulk" is grey, other words go in turn."""
+    colours, others = [], 0
+    for name in names:
+        bits = name.split("-")
+        if set(bits) <= {"0", "1"} and len(bits) > 1:
+            colours += scheme_colours(np.array([[bit == "1" for bit in bits]]))
+        elif name == "bulk":
+            colours.append(GREY)
+        else:
+            colours.append(PALETTE[others % len(PALETTE)])
+            others += 1
+    return colours
 
 
 def _lighter(colour: str) -> str:
@@ -83,10 +106,26 @@ def class_ticks(axes: Any, which: str, names: Sequence[Any], edges: Int[np.ndarr
     axis.set_tick_params(length=0, labelsize=TICK)
 
 
+def inches(figure: Any) -> tuple[float, float]:
+    """Width and height of a figure, or of a part of one."""
+    return figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
+
+
 def points(axes: Any, which: str) -> float:
     """Width ("x") or height ("y") of `axes` on paper, in points."""
-    box, (width, height) = axes.get_position(), axes.figure.get_size_inches()
+    box, (width, height) = axes.get_position(), inches(axes.figure)
     return 72 * (box.width * width if which == "x" else box.height * height)
+
+
+def fitted(text: str, room: float, size: float = LABEL) -> str:
+    """`text` on one line where it fits into `room` points, else broken at the space nearest to its middle."""
+    # Letters are about .56 of the font size wide; signs of the mathematics' markup are not drawn.
+    width = 0.56 * size * sum(sign not in "$\\{}_^" for sign in text)
+    spaces = [k for k, sign in enumerate(text) if sign == " " and text[:k].count("$") % 2 == 0]
+    if width <= room or not spaces:
+        return text
+    middle = min(spaces, key=lambda k: abs(k - len(text) / 2))
+    return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
 def colour_scale(values: Float[np.ndarray, "..."]) -> tuple[dict[str, Any], str, str]:
@@ -130,7 +169,7 @@ def colour_bar(axes: Any, image: Any, text: str, extend: str = "neither") -> Any
     bar = axes.figure.colorbar(image, cax=place, extend=extend, extendfrac=0.03)
     bar.outline.set_linewidth(LINE)
     place.tick_params(labelsize=TICK, length=2, width=LINE, pad=1.5)
-    place.set_ylabel(text, fontsize=LABEL, labelpad=2)
+    place.set_ylabel(fitted(text, points(axes, "y")), fontsize=LABEL, labelpad=2, linespacing=1.0)
     return bar
 
 

@@ -40,8 +40,8 @@ def claims_page(figures: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "# The paper's claims",
         "",
-        "Claims of van Meegen & Sompolinsky (2025), in our words. What is measured, and the limits within which a claim",
-        "holds, were fixed in `nonlazy.figures.claims` before the samples were drawn that they judge; a claim holds",
+        "Claims of van Meegen & Sompolinsky (2025), in our words. What is measured, and the limits within which a",
+        "claim holds, were fixed in `nonlazy.figures.claims` before the samples were drawn that they judge; it holds",
         "where every number is within its limits. Made by `nonlazy figure all`.",
         "",
         ", ".join(f"{count} {word}" for word, count in counts.items()) + ".",

@@ -10,7 +10,7 @@ from nonlazy.codes import detect
 from nonlazy.errors import InvalidInput, TheoryError
 from nonlazy.experiments import Experiment, load
 from nonlazy.figures._definition import FigureData, FigureDefinition, FigureRow
-from nonlazy.figures._reading import layer_dataset, unconverged
+from nonlazy.figures._reading import layer_dataset, sizes, unconverged, without_rounding
 from nonlazy.figures._report import rule_of
 from nonlazy.figures._statistics import block_contrast, layer_scheme, least_correlation
 from nonlazy.sampling import Run
@@ -19,7 +19,14 @@ from nonlazy.theory import gaussian_process, solve
 
 ACTIVATIONS = ("linear", "sigmoid", "relu")
 _SCHEMES = {"linear": "analog", "sigmoid": "redundant", "relu": "sparse"}
-_HEIGHT = 5.2  # inches
+_WORDS = {"linear": "linear", "sigmoid": "sigmoidal", "relu": "ReLU"}
+_KINDS = {"lazy": "lazy", "nonlazy": "non-lazy"}
+# Inches: the figure, one row of it, its panels, and the places of lazy and non-lazy ones from the left.
+_WIDTH, _HEIGHT = 7.0, 4.68
+_ROW, _TOP = 1.3, 0.42
+_SIDE, _WIDE = 1.12, 1.16
+_KERNELS = (0.45, 1.65)
+_RASTERS = (3.68, 5.24)
 
 
 def experiments(quick: bool) -> dict[str, Experiment]:
@@ -53,9 +60,9 @@ def read(runs: Mapping[str, Run]) -> FigureData:
         "1.alike": least_correlation(kernels),
         "2.schemes": float(sum(set(kinds[name]) == {_SCHEMES[name.split("-")[0]]} for name in other)),
     }
-    return FigureData(
-        xarray.DataTree.from_dict(panels), tuple(table), measured, warnings=unconverged(runs)
-    )  # fmt: skip
+    tree = xarray.DataTree.from_dict(panels)
+    tree.attrs = {"sizes": sizes(runs)}
+    return FigureData(tree, tuple(table), measured, warnings=unconverged(runs))
 
 
 def _theory(run: Run) -> float | None:
@@ -66,7 +73,8 @@ def _theory(run: Run) -> float | None:
         )
     except (InvalidInput, TheoryError):
         return None
-    return block_contrast(np.asarray(prediction.kernel(run.task.X), dtype=np.float64), run.task.labels)
+    contrast = block_contrast(np.asarray(prediction.kernel(run.task.X), dtype=np.float64), run.task.labels)
+    return without_rounding(contrast)
 
 
 def draw(panels: xarray.DataTree) -> Any:
@@ -74,27 +82,48 @@ def draw(panels: xarray.DataTree) -> Any:
 
     from nonlazy import plots
 
-    figure = Figure(figsize=(7.0, _HEIGHT), dpi=200, facecolor="white")
-    titles = {"lazy": "lazy", "nonlazy": "non-lazy"}
-    words = {"linear": "linear", "sigmoid": "sigmoidal", "relu": "ReLU"}
-    for column, activation in enumerate(ACTIVATIONS):
-        left = 0.055 + 0.325 * column
-        figure.text(left + 0.1, 0.985, words[activation], fontsize=8, va="top", ha="center")
-        for row, kind in enumerate(("lazy", "nonlazy")):
-            data = panels[f"{activation}-{kind}"].to_dataset()
-            labels = data["label"].values
-            bottom = 0.76 - 0.485 * row
-            square = 1.0 / _HEIGHT
-            matrix = figure.add_axes((left, bottom, 1.0 / 7, square))
-            plots.kernel(matrix, data["kernel"].values, labels)
-            matrix.set_xlabel("")
-            raster = figure.add_axes((left, bottom - 0.225, 0.2, 0.16))
-            activations = data["activation"].values
-            scheme = detect(activations, labels, activation=rule_of(activation), reference=data["untrained"].values)
-            plots.activation_raster(raster, activations, labels, scheme, at_most=_shown(scheme.kind), names=False)
-            if column == 0:
-                figure.text(0.005, bottom + square, titles[kind], fontsize=8, rotation=90, va="top")
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=200, facecolor="white")
+    titles = list(_KINDS.values())
+    for row, activation in enumerate(ACTIVATIONS):
+        data = [panels[f"{activation}-{kind}"].to_dataset() for kind in _KINDS]
+        bottom = _HEIGHT - _TOP - _SIDE - row * _ROW
+        kernels = np.stack([one["kernel"].values for one in data])
+        activations = np.concatenate([one["activation"].values for one in data])
+        for column, one in enumerate(data):
+            last = column + 1 == len(data)
+            labels = one["label"].values
+            matrix = _axes(figure, _KERNELS[column], bottom, _SIDE)
+            plots.kernel(matrix, one["kernel"].values, labels, span=kernels, bar=last)
+            scheme = detect(
+                one["activation"].values, labels, activation=rule_of(activation), reference=one["untrained"].values
+            )
+            raster = _axes(figure, _RASTERS[column], bottom, _WIDE)
+            plots.activation_raster(
+                raster, one["activation"].values, labels, scheme, at_most=_shown(scheme.kind), names=False,
+                span=activations, bar=last,
+            )  # fmt: skip
+            if column:
+                matrix.set_ylabel("")
+                matrix.set_yticks([])
+            if row + 1 < len(ACTIVATIONS):
+                matrix.set_xlabel("")
+                raster.set_xlabel("")
+            if row == 0:
+                for axes in (matrix, raster):
+                    axes.set_title(titles[column], fontsize=7.5, pad=4)
+        text = {"rotation": 90, "va": "center", "ha": "left", "fontsize": 8}
+        figure.text(0.006, (bottom + _SIDE / 2) / _HEIGHT, _WORDS[activation], **text)
+    for letter, left, text in (("a", _KERNELS[0], "kernels"), ("b", _RASTERS[0], "activations")):
+        y = 1 - 0.06 / _HEIGHT
+        figure.text((left - 0.3) / _WIDTH, y, letter, fontsize=8, weight="bold", va="top")
+        figure.text((left - 0.16) / _WIDTH, y, text, fontsize=8, va="top")
+    small = f"{panels.attrs['sizes']}. Kernels: posterior means; activations: the last draw of one chain"
+    figure.text(0.006, 0.04 / _HEIGHT, small, fontsize=6, color="0.3")
     return figure
+
+
+def _axes(figure: Any, left: float, bottom: float, width: float) -> Any:
+    return figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, _SIDE / _HEIGHT))
 
 
 def _shown(kind: str) -> int:
@@ -105,8 +134,8 @@ FIGURE_1 = FigureDefinition(
     name="1",
     title="Kernels and activations, lazy and non-lazy",
     summary="Kernels are alike in three non-lazy networks and activations are not; lazy ones show neither.",
-    seconds=300,
-    quick_seconds=60,
+    seconds=300.0,
+    quick_seconds=60.0,
     experiments=experiments,
     read=read,
     draw=draw,

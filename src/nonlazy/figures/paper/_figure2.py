@@ -9,7 +9,7 @@ import xarray
 from nonlazy.codes import CodingScheme, detect
 from nonlazy.experiments import Experiment
 from nonlazy.figures._definition import FigureData, FigureDefinition, FigureRow
-from nonlazy.figures._reading import comparison_rows, layer_dataset, unconverged
+from nonlazy.figures._reading import comparison_rows, layer_dataset, sizes, unconverged
 from nonlazy.figures._report import rule_of
 from nonlazy.figures._statistics import (
     block_contrast,
@@ -25,6 +25,7 @@ from nonlazy.sampling import Run
 
 COLUMNS = ("linear", "sigmoid", "relu")
 _TITLES = {"linear": "linear: analog", "sigmoid": "sigmoidal: redundant", "relu": "ReLU: sparse"}
+_PAPER = {"share of 1-1-1": "a small fraction", "outliers": "3, one a class"}
 _HEIGHT = 2.75  # inches, of one row
 
 
@@ -36,12 +37,12 @@ def read(runs: Mapping[str, Run]) -> FigureData:
     schemes = {name: [layer_scheme(run, chain=chain) for chain in range(run.chains)] for name, run in runs.items()}
     table: list[FigureRow] = []
     for name, run in runs.items():
-        table += comparison_rows(name, run)
+        table += comparison_rows(name, run, paper=_PAPER)
     measured = _linear(runs["linear"], schemes["linear"])
     measured |= _sigmoid(runs["sigmoid"], schemes["sigmoid"])
     measured |= _relu(runs["relu"], schemes["relu"])
     measured["6.outputs"] = max(_output_error(run) for run in runs.values())
-    panels = {name: layer_dataset(run) for name, run in runs.items()}
+    panels = {name: layer_dataset(run).assign_attrs(sizes=sizes({name: run})) for name, run in runs.items()}
     return FigureData(xarray.DataTree.from_dict(panels), tuple(table), measured, warnings=unconverged(runs))
 
 
@@ -69,8 +70,7 @@ def _sigmoid(run: Run, schemes: list[CodingScheme]) -> dict[str, float]:
             name = scheme.code_name(index)
             shares[name] = shares.get(name, 0.0) + float(scheme.fractions[index]) / len(schemes)
             mean = readouts[scheme.neuron_codes == index].mean(axis=0)
-            # Where every class is active, none is left for a negative readout.
-            signs += list((mean > 0) == np.asarray(code, dtype=bool)) if not np.all(code) else []
+            signs += list((mean > 0) == np.asarray(code, dtype=bool))
         fluctuations.append(fluctuation(activations, labels))
         collapse.append(_scatter_ratio(activations, labels))
         angles.append(_angle_spread(activations, labels))
@@ -93,7 +93,8 @@ def _relu(run: Run, schemes: list[CodingScheme]) -> dict[str, float]:
         activations = np.asarray(run.activations(draw=run.kept_draws[-1], chain=chain), dtype=np.float64)
         weights = readouts[chain, run.kept_draws[-1]]
         large = outliers(weights)
-        own = class_means(activations[large], labels).argmax(axis=1)
+        means = class_means(activations[large], labels)
+        own = means.argmax(axis=1)
         signs += [(weights[large][k] > 0) == (np.arange(weights.shape[1]) == c) for k, c in enumerate(own)]
         bulk = activations[~large]
         contrasts.append(abs(block_contrast(bulk.T @ bulk / len(bulk), labels)))
@@ -102,7 +103,8 @@ def _relu(run: Run, schemes: list[CodingScheme]) -> dict[str, float]:
             fluctuations.append(active.std() / active.mean())
         collapse.append(_scatter_ratio(activations, labels))
         angles.append(_angle_spread(activations, labels))
-        codes.append(len(set(own)) + 1 - int(large.sum()))
+        active = {tuple(row) for row in means > 0.5 * means.max(axis=1, keepdims=True)}
+        codes.append(len(active) + 1 - int(large.sum()))
     return {
         "5.outliers": float(outliers(readouts).sum(axis=2).mean()),
         "5.signs": float(np.mean(signs)) if signs else float("nan"),
@@ -135,8 +137,8 @@ def draw(panels: xarray.DataTree) -> Any:
     from nonlazy import plots
 
     figure = Figure(figsize=(7.0, _HEIGHT * len(panels.children)), dpi=200, facecolor="white")
-    rows = figure.subfigures(len(panels.children), 1)
-    for row, (name, node) in zip(np.atleast_1d(rows), panels.children.items(), strict=True):
+    rows = np.ravel(np.asarray(figure.subfigures(len(panels.children), 1), dtype=object))
+    for place, (row, (name, node)) in enumerate(zip(rows, panels.children.items(), strict=True)):
         data = node.to_dataset()
         labels = data["label"].values
         scheme = detect(data["activation"].values, labels, activation=rule_of(name), reference=data["untrained"].values)
@@ -149,7 +151,8 @@ def draw(panels: xarray.DataTree) -> Any:
             data["target"].values,
             scheme,
             title=_TITLES[name],
-            footnote=f"{node.attrs['posterior']}. Draw {node.attrs['draw'] + 1} of chain 0",
+            footnote=f"{node.attrs['sizes']}; L = 1, m = {data.sizes['out']}. Draw {node.attrs['draw'] + 1} of chain 0",
+            letters="abcdefghi"[3 * place : 3 * place + 3],
         )
     return figure
 
@@ -158,9 +161,10 @@ FIGURE_2 = FigureDefinition(
     name="2",
     title="Three activation functions, three coding schemes",
     summary="Readouts, activations and outputs of one posterior sample of a linear, a sigmoidal and a ReLU network.",
-    seconds=160,
-    quick_seconds=60,
+    seconds=160.0,
+    quick_seconds=60.0,
     experiments=experiments,
     read=read,
     draw=draw,
+    reports=True,
 )

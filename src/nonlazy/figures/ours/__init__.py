@@ -1,0 +1,3 @@
+"""Figures that go beyond the paper."""
+
+from nonlazy.figures.ours._equilibrium import EQUILIBRIUM as EQUILIBRIUM
