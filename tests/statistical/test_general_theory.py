@@ -16,7 +16,11 @@ import pytest
 import nonlazy as nl
 from nonlazy.errors import TheoryError
 from nonlazy.theory.sigmoidal.general import solve_sigmoidal_general
-from tests.theory.sigmoidal.general.problems import correlated_task, mnist_posterior
+from nonlazy.theory.sigmoidal.general._equilibrium import ON_THE_WAY, among_codes, straightened
+from nonlazy.theory.sigmoidal.general._field import energies
+from nonlazy.theory.sigmoidal.general._search import DEPTH, active_classes
+from nonlazy.theory.sigmoidal.general._starts import Starts
+from tests.theory.sigmoidal.general.problems import mnist_posterior, setting_of
 from tests.theory.sigmoidal.general.random_tasks import random_posterior
 
 
@@ -115,16 +119,38 @@ def test_many_classes_are_solved():
 
 
 @pytest.mark.statistical
-def test_zero_temperature_is_refused_where_the_equations_are_not_solved_and_the_advice_holds():
-    task = correlated_task()
-    with pytest.raises(TheoryError, match=r"temperature 0, .*Choose a temperature above 0, such as 1e-03"):
-        solve_sigmoidal_general(nl.Posterior(nl.Network(30), task, 0.0))
-    assert solve_sigmoidal_general(nl.Posterior(nl.Network(30), task, 1e-3)).residual < 1e-6
-
-
-@pytest.mark.statistical
-def test_zero_temperature_meets_the_targets_exactly():
-    prediction = solve_sigmoidal_general(mnist_posterior(P=12, temperature=0.0))
+@pytest.mark.parametrize("P", [12, 24, 40])
+def test_zero_temperature_meets_the_targets_exactly(P):
+    prediction = solve_sigmoidal_general(mnist_posterior(P=P, temperature=0.0))
     task = prediction.posterior.task
     assert prediction.residual < 1e-6
     np.testing.assert_allclose(prediction.predict(task.X), task.Y, atol=2e-6)
+
+
+@pytest.mark.statistical
+def test_zero_temperature_is_refused_where_the_solver_does_not_reach_and_the_advice_holds():
+    with pytest.raises(
+        TheoryError,
+        match=r"temperature 0\. .*= 200, and here these are 120 and 240\. Choose a temperature such as 1e-03",
+    ):
+        solve_sigmoidal_general(mnist_posterior(P=120, temperature=0.0))
+    assert solve_sigmoidal_general(mnist_posterior(P=120, temperature=1e-3)).residual < 1e-6
+
+
+@pytest.mark.statistical
+def test_wells_that_gave_up_a_hard_input_are_replaced_by_those_of_their_classes():
+    """At P = 300 and T = 0.03 two codes end in wells with one digit turned over, 60 nats above the others."""
+    posterior = mnist_posterior(P=300, temperature=0.03)
+    task = posterior.task
+    setting = setting_of(task, temperature=0.03)
+    members = np.stack([task.labels == c for c in range(3)]).astype(float)
+    starts = Starts(setting)
+    population, _ = among_codes(setting, members, starts, ON_THE_WAY)
+    straight = straightened(setting, members, starts, population)
+    codes = [active_classes(setting, members, wells.wells) for wells in (population, straight)]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_allclose(straight.weights, population.weights, rtol=1e-12)
+    lower = energies(setting, straight) - energies(setting, population)
+    assert lower.max() < 1e-3
+    assert lower.min() < -DEPTH
+    assert straightened(setting, members, starts, straight) is straight

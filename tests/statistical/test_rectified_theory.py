@@ -5,6 +5,7 @@ import pytest
 from arviz_stats.base import array_stats
 
 import nonlazy as nl
+from nonlazy.errors import TheoryError
 from nonlazy.theory.rectified import solve_rectified
 from tests.theory.rectified.random_tasks import check, random_posterior
 
@@ -85,3 +86,11 @@ def test_outliers_and_bulk_agree_with_samples(N):
 @pytest.mark.parametrize("seed", range(100))
 def test_random_tasks_are_solved(seed):
     check(random_posterior(seed))
+
+
+@pytest.mark.statistical
+def test_active_sets_that_do_not_settle_are_refused_with_their_residual():
+    """MNIST at P = 30 and T = 0, where P = 28 is solved."""
+    mnist = nl.tasks.mnist(30, P_test=0, source="embedded")
+    with pytest.raises(TheoryError, match="1e-06 is promised"):
+        solve_rectified(nl.Posterior(nl.Network(30, activation="relu"), mnist, 0.0))

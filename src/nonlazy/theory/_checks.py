@@ -94,3 +94,25 @@ def checked_count(n: int) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise InvalidInput(f"n is {n!r}: it must be a whole number, 0 or more")
     return int(n)
+
+
+def checked_code(code: int | None, codes: int, none: bool = True) -> None:
+    """Whether `code` is an index of that many codes or, where `none` allows it, None.
+
+    **Raises:** `nonlazy.errors.InvalidInput`.
+    """
+    if code is None and none:
+        return
+    if isinstance(code, bool) or not isinstance(code, int | np.integer) or not 0 <= code < codes:
+        raise InvalidInput(f"code is {code!r}: it must be {'None or ' if none else ''}an index of the {codes} codes")
+
+
+def checked_readouts(readouts: Float[np.ndarray, "n m"], m: int) -> Float[np.ndarray, "n m"]:
+    """Readout vectors of m components.
+
+    **Raises:** `nonlazy.errors.InvalidInput`.
+    """
+    readouts = np.asarray(readouts, dtype=np.float64)
+    if readouts.ndim != 2 or readouts.shape[1] != m:
+        raise InvalidInput(f"readouts have shape {readouts.shape}: expected (neurons, m = {m})")
+    return readouts

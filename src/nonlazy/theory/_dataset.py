@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray
 
+    from nonlazy.theory._codes import Codes
     from nonlazy.theory._prediction import Prediction
 
 
@@ -34,3 +35,17 @@ def labelled_dataset(
         "certificate": prediction.certificate,
     }
     return xarray.Dataset({**scalars, **variables}, coords=coordinates, attrs=attributes)
+
+
+def dataset_of_codes(
+    prediction: "Prediction", codes: "Codes", dual_field: Any, variables: Mapping[str, tuple[tuple[str, ...], Any]]
+) -> "xarray.Dataset":
+    """Codes, field and further `variables` as `{name: (dims, values)}`, labelled by the codes' names."""
+    of_codes = {
+        "readout": (("code", "output"), codes.readout),
+        "fraction": (("code",), codes.fraction),
+        "activation": (("code", "class"), codes.activation),
+        "active": (("code", "class"), codes.active),
+        "dual_field": (("input", "output"), dual_field),
+    }
+    return labelled_dataset(prediction, {**of_codes, **variables}).assign_coords(code=list(codes.names))

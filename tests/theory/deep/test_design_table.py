@@ -47,7 +47,7 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("y_minus", [0.5, -0.5])
+@pytest.mark.parametrize("y_minus", [0.5, pytest.param(-0.5, marks=pytest.mark.statistical)])
 def test_two_layers(y_minus):
     task = nl.tasks.toy(N, N + 20, y_minus=y_minus)
     prediction = solve_deep(nl.Posterior(nl.Network(N, 2), task, 0.01))

@@ -30,7 +30,7 @@ def correlated(N0=130, P=100):
     return nl.tasks.from_arrays(X, np.eye(3)[labels] * 1.2 - 0.2, labels)
 
 
-def compare(task, network, temperature, readout_variance=None, weight_variance=1.0, chains=100):
+def compare(task, network, temperature, readout_variance=None, weight_variance=1.0, chains=60):
     posterior = nl.Posterior(network, task, temperature, readout_variance, weight_variance)
     N, L = network.width, network.depth
     prediction = nl.theory.solve(posterior)
@@ -53,6 +53,7 @@ def test_orthogonal_inputs(depth, y_minus, temperature):
     compare(orthogonal(y_minus), nl.Network(100, depth, "linear"), temperature)
 
 
+@pytest.mark.statistical
 def test_correlated_inputs():
     compare(correlated(), nl.Network(100, 2, "linear"), 1e-2)
 

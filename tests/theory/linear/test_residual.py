@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from nonlazy.theory.linear._saddle import noisy_saddle
 from nonlazy.theory.linear._solve import _residual
 
 
+# Made once: four tasks for 144 solutions.
 TASKS = {
-    "toy": lambda: nl.tasks.toy(60, 80, y_minus=0.0),
-    "targets that sum to 0": lambda: nl.tasks.toy(60, 80, y_minus=-0.5),
-    "digits": lambda: nl.tasks.mnist(100, P_test=0),
-    "more inputs than dimensions": lambda: nl.tasks.random_projection(nl.tasks.mnist(100, P_test=0), 40),
+    "toy": functools.cache(lambda: nl.tasks.toy(60, 80, y_minus=0.0)),
+    "targets that sum to 0": functools.cache(lambda: nl.tasks.toy(60, 80, y_minus=-0.5)),
+    "digits": functools.cache(lambda: nl.tasks.mnist(100, P_test=0)),
+    "more inputs than dimensions": functools.cache(
+        lambda: nl.tasks.random_projection(nl.tasks.mnist(100, P_test=0), 40)
+    ),
 }
 
 

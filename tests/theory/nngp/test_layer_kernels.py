@@ -28,7 +28,7 @@ def random_kernels(network, variances, X, draws, seed):
     [("linear", 3), ("sigmoid", 3), ("erf", 3), ("tanh", 3), ("relu", 3), ("softplus", 3), ("requ", 2)],
 )
 def test_kernels_of_random_networks(activation, depth):
-    N, draws, variances = 400, 150, (1.3, 0.7, 1.1)[:depth]
+    N, draws, variances = 250, 150, (1.3, 0.7, 1.1)[:depth]
     network = nl.Network(N, depth, activation)
     generator = np.random.default_rng(2)
     X = generator.standard_normal((4, 6)) * np.array([[0.5], [1.0], [1.0], [1.4]])

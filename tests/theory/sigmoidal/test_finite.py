@@ -51,7 +51,7 @@ def test_moments_and_energy_by_brute_force(m, P, T):
     weight = np.exp(-(z**2) / 2)
     weight /= weight.sum()
     phi = np.asarray(posterior.network.phi(z))
-    axis = np.linspace(-5, 5, 1501 if m == 1 else 241)
+    axis = np.linspace(-5, 5, 1501 if m == 1 else 161)
     a = np.stack(np.meshgrid(*[axis] * m, indexing="ij"), axis=-1).reshape(-1, m)
     log_density = -0.5 * np.sum(a**2, axis=1) / posterior.sigma_a2
     slopes = []
@@ -83,23 +83,23 @@ def test_free_energy_against_the_exact_evidence_of_few_neurons(T):
     fluctuates, and what is left must fall as 1/N^2.
     """
     task = nl.tasks.from_arrays(np.ones((1, 1)), np.array([[0.3]]), np.array([0]))
+    z = np.linspace(-10, 10, 801)
+    weight = np.exp(-(z**2) / 2)
+    weight /= weight.sum()
+    phi = np.asarray(nl.Network(1, activation="sigmoid").phi(z))
+    # p(Y) = int dk / 2 pi exp(-i k Y - T k^2 / 2N) <exp(i k a phi / N)>^N
+    q = np.linspace(-12, 12, 48001) / math.sqrt(T)
+    law = np.exp(-0.5 * 0.7 * np.outer(q**2, phi**2)) @ weight
     left = []
     for N in (20, 40, 80):
         posterior = nl.Posterior(nl.Network(N, activation="sigmoid"), task, T, 0.7)
         prediction = solve_sigmoidal_classes(posterior)
-        z = np.linspace(-10, 10, 801)
-        weight = np.exp(-(z**2) / 2)
-        weight /= weight.sum()
-        phi = np.asarray(posterior.network.phi(z))
-        # p(Y) = int dk / 2 pi exp(-i k Y - T k^2 / 2N) <exp(i k a phi / N)>^N
-        q = np.linspace(-12, 12, 48001) / math.sqrt(T)
-        law = np.exp(-0.5 * 0.7 * np.outer(q**2, phi**2)) @ weight
         exponent = -0.5 * N * T * q**2
         integrand = np.cos(N * q * 0.3) * np.exp(exponent) * law**N
         exact = -math.log(N * np.trapezoid(integrand, q) / (2 * math.pi)) / N
         t = float(prediction.dual_field[0, 0])
 
-        def log_Z(t, phi=phi, weight=weight):
+        def log_Z(t):
             return math.log(np.exp(0.5 * 0.7 * (t * phi) ** 2) @ weight)
 
         step = 1e-3

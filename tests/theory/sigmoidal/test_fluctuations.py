@@ -113,6 +113,8 @@ def test_density_along_a_direction_with_hardly_any_target():
 
 def test_weights_of_tiny_variance_are_solved():
     """phi is linear over preactivations of variance 1e-4, and still bounded."""
-    posterior = nl.Posterior(nl.Network(100), nl.tasks.toy(100, 120, y_minus=0.5), 1e-3, weight_variance=1e-4)
+    posterior = nl.Posterior(
+        nl.Network(100), nl.tasks.toy(100, 120, class_ratios=(0.7, 0.3), y_minus=0.5), 1e-3, weight_variance=1e-4
+    )
     prediction = solve_sigmoidal_classes(posterior, finite_size=False)
     assert prediction.certified and prediction.residual < 1e-9

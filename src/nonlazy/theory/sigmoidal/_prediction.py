@@ -12,15 +12,17 @@ from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
+    checked_code,
     checked_count,
     checked_direction,
     checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
+    checked_readouts,
 )
 from nonlazy.theory._codes import Codes
-from nonlazy.theory._dataset import labelled_dataset
+from nonlazy.theory._dataset import dataset_of_codes
 from nonlazy.theory._prediction import Ensemble, GeneralizationError, Grouping, error_on_test_inputs
 from nonlazy.theory.sigmoidal._finite import ReadoutLaw
 from nonlazy.theory.sigmoidal._fluctuations import predictor_variance, readout_moments
@@ -160,9 +162,7 @@ class SigmoidalPrediction:
 
     def assign(self, readouts: Float[np.ndarray, "n m"]) -> Int[np.ndarray, " n"]:
         """The code of each readout vector, an index into `codes`: that of the nearest centre, as in this prediction."""
-        readouts = np.asarray(readouts, dtype=np.float64)
-        if readouts.ndim != 2 or readouts.shape[1] != self.posterior.task.m:
-            raise InvalidInput(f"readouts have shape {readouts.shape}: expected (neurons, m = {self.posterior.task.m})")
+        readouts = checked_readouts(readouts, self.posterior.task.m)
         return np.argmin(np.sum(self.centres**2, axis=1) - 2 * readouts @ self.centres.T, axis=1)
 
     def preactivation_density(
@@ -177,8 +177,7 @@ class SigmoidalPrediction:
         """
         checked_layer(layer, 1)
         checked_label(label, self.posterior.task)
-        if code is not None and (isinstance(code, bool) or not 0 <= code < len(self.codes)):
-            raise InvalidInput(f"code is {code!r}: it must be None or an index of the {len(self.codes)} codes")
+        checked_code(code, len(self.codes))
         chosen, grid = range(len(self.codes)) if code is None else [code], checked_grid(grid)
         total = np.zeros(len(grid))
         mass = sum(self.codes.fraction[k] for k in chosen)
@@ -191,19 +190,8 @@ class SigmoidalPrediction:
 
     def to_xarray(self) -> "xarray.Dataset":
         """Codes, field and certificate as an `xarray.Dataset`."""
-        codes = self.codes
-        dataset = labelled_dataset(
-            self,
-            {
-                "readout": (("code", "output"), codes.readout),
-                "centre": (("code", "output"), self.centres),
-                "fraction": (("code",), codes.fraction),
-                "activation": (("code", "class"), codes.activation),
-                "active": (("code", "class"), codes.active),
-                "dual_field": (("input", "output"), self.dual_field),
-            },
-        )
-        return dataset.assign_coords(code=list(codes.names))
+        centres = {"centre": (("code", "output"), self.centres)}
+        return dataset_of_codes(self, self.codes, self.dual_field, centres)
 
     def __str__(self) -> str:
         posterior = self.posterior

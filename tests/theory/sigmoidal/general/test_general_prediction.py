@@ -15,7 +15,7 @@ from tests.theory.sigmoidal.general.problems import correlated_task, inputs_for_
 
 @pytest.fixture(scope="module")
 def mnist():
-    return solve_sigmoidal_general(mnist_posterior())
+    return solve_sigmoidal_general(mnist_posterior(P=40))
 
 
 def test_mnist_is_solved_with_the_six_codes(mnist):
@@ -122,18 +122,15 @@ def test_other_fractions_cost_free_energy(mnist):
 
 
 def test_variances_scale_as_the_equations_say():
-    """With s2 = P sigma_a^2, (Y, T, sigma_a^2) is the problem (Y/sqrt s2, T/s2, 1/P), with readouts times sqrt s2."""
-    posterior, s2, T = mnist_posterior(P=40), 1.5, 0.01
-    task, network, X = posterior.task, posterior.network, inputs_for_test(posterior.task)
-    scaled = nl.tasks.from_arrays(task.X, task.Y / np.sqrt(s2), labels=task.labels)
-    one = solve_sigmoidal_general(nl.Posterior(network, task, T, readout_variance=s2 / 40))
+    """With s2 = P sigma_a^2, (Y, T, sigma_a^2) is the problem (Y/sqrt s2, T/s2, 1/P), with readouts times sqrt s2, and
+    the variance of hidden weights is that of the inputs."""
+    task, network, s2, T = correlated_task(), nl.Network(30), 1.5, 0.01
+    X = inputs_for_test(task)
+    scaled = nl.tasks.from_arrays(np.sqrt(1.7) * task.X, task.Y / np.sqrt(s2), labels=task.labels)
+    one = solve_sigmoidal_general(nl.Posterior(network, task, T, readout_variance=s2 / task.P, weight_variance=1.7))
     other = solve_sigmoidal_general(nl.Posterior(network, scaled, T / s2))
-    np.testing.assert_allclose(one.predict(X), np.sqrt(s2) * other.predict(X), atol=1e-6)
+    np.testing.assert_allclose(one.predict(X), np.sqrt(s2) * other.predict(np.sqrt(1.7) * X), atol=1e-6)
     assert one.free_energy == pytest.approx(other.free_energy, abs=1e-8)
-    wide = nl.tasks.from_arrays(np.sqrt(1.7) * task.X, task.Y, labels=task.labels)
-    one = solve_sigmoidal_general(nl.Posterior(network, task, T, weight_variance=1.7))
-    other = solve_sigmoidal_general(nl.Posterior(network, wide, T))
-    np.testing.assert_allclose(one.predict(X), other.predict(np.sqrt(1.7) * X), atol=1e-6)
 
 
 def test_more_inputs_than_dimensions():

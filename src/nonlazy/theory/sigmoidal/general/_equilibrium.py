@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nonlazy.errors import TheoryError
+from nonlazy.theory.sigmoidal.general._cold import LAST, mixture_from, solve_cold
 from nonlazy.theory.sigmoidal.general._field import Population, equilibrate, settle
 from nonlazy.theory.sigmoidal.general._merging import APART, Merged, relaxable, solve_merging
 from nonlazy.theory.sigmoidal.general._relax import descend, relax
@@ -24,10 +25,14 @@ ROUNDS = 6
 SMALL, LARGEST_MIXTURE = 64, 600
 # Below it too where there are so many inputs that wells are deep at this temperature (in units of s2).
 SMALLEST_COLD, COLD = 32, 0.01
+# Largest P and P k at which such a mixture is followed to temperatures near 0, which takes minutes there.
+MOST_AT_ZERO, LARGEST_AT_ZERO = 100, 200
 # Temperatures of the way down, in units of s2 = P sigma_a^2.
 FIRST_TEMPERATURE, LAST_ABOVE_ZERO, COOLING = 0.03, 1e-4, 5.0
-# Named where temperature 0 fails, in the same units.
+# From where mixtures are followed to temperatures near 0, in the same units; named where that is not done.
 SMALL_TEMPERATURE = 1e-3
+# Steps at the first of them, where a few do unless the wells lead nowhere.
+FIRST_STEPS = 60
 # Residual and differences of levels (nats) that do on the way.
 ON_THE_WAY = (1e-2, 1e-1)
 
@@ -52,29 +57,73 @@ def find_equilibrium(setting: Setting, members: Float[np.ndarray, "C P"]) -> Out
     **Raises:** `nonlazy.errors.TheoryError` where it is not found.
     """
     starts = Starts(setting)
-    mixable = setting.joint and setting.temperature > 0 and setting.P * setting.k <= LARGEST_MIXTURE
+    mixable = setting.joint and setting.P * setting.k <= LARGEST_MIXTURE
+    if setting.temperature < LAST * setting.scale:
+        if setting.joint and _small_enough_near_zero(setting):
+            return _from_warmer(setting, members, starts, LAST if setting.P <= SMALLEST_COLD else SMALL_TEMPERATURE)
+        try:
+            return _from_wells(setting, members, starts)
+        except TheoryError as failure:
+            raise TheoryError(_unsolved_near_zero(setting)) from failure
     if mixable and not _is_cold(setting):
         return _from_mixture(setting, members, starts)
     try:
         outcome = _from_wells(setting, members, starts)
-    except TheoryError as failure:
-        if setting.temperature == 0:
-            raise TheoryError(
-                "the theory's equations were not solved at temperature 0, where outputs meet every target exactly. "
-                f"Choose a temperature above 0, such as {SMALL_TEMPERATURE * setting.P * setting.sigma_a**2:.0e}: "
-                "outputs then miss the targets by T t, which the prediction states"
-            ) from failure
+    except TheoryError:
         if not mixable:
             raise
-        return _from_mixture(setting, members, starts)
+        return _from_overlapping(setting, members, starts)
     if mixable and np.isfinite(outcome.lowest):
-        return _from_mixture(setting, members, starts)
+        try:
+            return _from_overlapping(setting, members, starts)
+        except TheoryError:
+            # The wells solve the equations, and their gap says how far others lie below.
+            return outcome
     return outcome
+
+
+def _small_enough_near_zero(setting: Setting) -> bool:
+    return setting.P <= MOST_AT_ZERO and setting.P * setting.k <= LARGEST_AT_ZERO
+
+
+def _unsolved_near_zero(setting: Setting) -> str:
+    if not _small_enough_near_zero(setting):
+        remedy = (
+            f"they are solved for up to P = {MOST_AT_ZERO} inputs and P x (rank of Y) = {LARGEST_AT_ZERO}, and here "
+            f"these are {setting.P} and {setting.P * setting.k}. Choose"
+        )
+    else:
+        remedy = "they are not there for fluctuations='neglected' and finite_size=False. Leave these out, or choose"
+    return (
+        f"the theory's equations were not solved at temperature {setting.temperature:g}. Close to 0 a few neurons may "
+        "have to stand between wells that differ in one hard input, and the equations of separate wells then have no "
+        f"solution. Gaussians that may overlap have one; {remedy} a temperature such as "
+        f"{SMALL_TEMPERATURE * setting.scale:.0e}: outputs then miss the targets by T t, which the prediction states"
+    )
+
+
+def _from_overlapping(setting: Setting, members, starts: Starts) -> Outcome:
+    if setting.temperature < SMALL_TEMPERATURE * setting.scale:
+        return _from_warmer(setting, members, starts, SMALL_TEMPERATURE)
+    return _from_mixture(setting, members, starts)
+
+
+def _from_warmer(setting: Setting, members, starts: Starts, above: float) -> Outcome:
+    """A mixture followed down from the temperature `above`, in units of s2: codes split into wells that touch."""
+    temperature = above * setting.scale
+    warm = find_equilibrium(dataclasses.replace(setting, temperature=temperature), members)
+    if warm.population is not None:
+        mixture = mixture_from(warm.population.wells, warm.population.weights)
+    else:
+        assert warm.merged is not None
+        mixture = warm.merged.solution.mixture
+    merged = solve_cold(setting, members, starts, mixture, temperature)
+    return Outcome(None, merged, warm.starts + merged.starts, merged.lowest)
 
 
 def _is_cold(setting: Setting) -> bool:
     """Whether wells can be expected to be far from each other."""
-    many = setting.P > SMALLEST_COLD and setting.temperature <= COLD * setting.P * setting.sigma_a**2
+    many = setting.P > SMALLEST_COLD and setting.temperature <= COLD * setting.scale
     return many or setting.P > SMALL
 
 
@@ -202,7 +251,7 @@ def straightened(setting: Setting, members, starts: Starts, population: Populati
 
 
 def _way_down(setting: Setting) -> list[float]:
-    scale = setting.P * setting.sigma_a**2
+    scale = setting.scale
     last = max(setting.temperature, LAST_ABOVE_ZERO * scale)
     temperatures, temperature = [], FIRST_TEMPERATURE * scale
     while temperature > 2.5 * last:
@@ -223,4 +272,5 @@ def among_codes(setting: Setting, members, starts: Starts, accuracy) -> tuple[Po
     t = first_field(setting, members, codes, weights)
     wells = [starts.well(code @ members, t) for code in codes]
     population = settle(setting, t, wells, weights, np.zeros(len(codes), dtype=int))
-    return equilibrate(setting, population, _Searcher(setting, members, starts), *accuracy), len(codes)
+    more = _Searcher(setting, members, starts)
+    return equilibrate(setting, population, more, *accuracy, steps=FIRST_STEPS), len(codes)

@@ -125,6 +125,7 @@ def equilibrate(
     residual: float = RESIDUAL,
     level: float = LEVEL,
     continued: bool = False,
+    steps: int = STEPS,
 ) -> Population:
     """Solves for the field and for the weights within each group.
 
@@ -134,11 +135,12 @@ def equilibrate(
     Where the population as it is leads nowhere, `more` is asked for wells that it lacks. It stops where the
     residual and the differences of levels (nats) are below `residual` and `level`. `continued`: the population nearly
     solves the equations, or does so at a temperature a few times as high; the first step may then be as large as t.
+    `steps`: the most of them.
 
     **Raises:** `nonlazy.errors.TheoryError` where it does not converge.
     """
     # In units in which s2 = P sigma_a^2 is 1, t is of order 1 to 100.
-    scale = setting.P * setting.sigma_a**2
+    scale = setting.scale
     first = _Trust(damping=0.5 * scale, reach=4.0 / float(np.sqrt(scale)))
     trust = first
     best, idle = np.inf, 0
@@ -146,7 +148,7 @@ def equilibrate(
     if continued:
         reach = max(first.reach, 2 * float(np.abs(population.t).max()))
         trust = _Trust(damping=setting.temperature * min(now.residual, 1.0), reach=reach)
-    for _ in range(STEPS):
+    for _ in range(steps):
         population = _refreshed(setting, population)
         now = balance(setting, population)
         if now.residual < residual and now.spread < level:

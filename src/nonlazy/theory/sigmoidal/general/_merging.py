@@ -1,6 +1,7 @@
 """Equilibrium where codes may merge: a mixture of Gaussians that overlap, cooled to the temperature."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,31 +72,51 @@ def solve_merging(setting: Setting, members: Float[np.ndarray, "C P"], starts: S
     """
     mixture = _first(setting, members, starts)
     tried = len(mixture.weights)
-    temperature = max(setting.temperature, FIRST_TEMPERATURE * setting.P * setting.sigma_a**2)
+    temperature = max(setting.temperature, FIRST_TEMPERATURE * setting.scale)
     while temperature > setting.temperature:
         mixture = minimise(at(setting, temperature), mixture, STEPS_WHILE_COOLING, 1e-2).mixture
         temperature = max(temperature / COOLING, setting.temperature)
-    solution, lowest = _solved(setting, mixture, STEPS), np.inf
-    for attempt in range(ROUNDS):
+    solution = solved(setting, mixture, STEPS)
+    merged = deepened(setting, members, starts, solution, lambda larger, _: solved(setting, larger, LATER_STEPS))
+    check_promised(setting, merged.solution)
+    return Merged(merged.solution, tried + merged.starts, merged.lowest)
+
+
+def deepened(
+    setting: Setting,
+    members: Float[np.ndarray, "C P"],
+    starts: Starts,
+    solution: Solution,
+    again: Callable[[Mixture, Float[np.ndarray, "P k"]], Solution],
+) -> Merged:
+    """The solution with Gaussians that lower its free energy; `again(mixture, t)` solves a larger mixture from t."""
+    tried, lowest = 0, np.inf
+    for attempt in range(ROUNDS + 1):
         generator = np.random.default_rng(attempt)
         chosen = patterns_of(setting, members, _on(setting, solution.mixture), solution.t, generator)
         if len(chosen) > MOST_STARTS:
             chosen = chosen[generator.permutation(len(chosen))[:MOST_STARTS]]
         tried += len(chosen)
         larger, lowest = _with_lower(setting, solution, starts, chosen)
-        if larger is None:
+        # The last search only says what lies below.
+        if larger is None or attempt == ROUNDS:
             break
-        found = _solved(setting, larger, LATER_STEPS)
+        found = again(larger, solution.t)
         if found.now.value > solution.now.value - GAIN or found.residual > PROMISED:
             break
         solution, lowest = found, np.inf
-    if solution.residual > PROMISED:
-        raise TheoryError(
-            f"the theory's equations were solved to a residual of {solution.residual:.0e} only ({PROMISED:.0e} is "
-            f"promised) at T = {setting.temperature:g}, after {STEPS} steps of a mixture of {_described(solution)}. "
-            "Solve at another temperature, or sample this network with nonlazy.sample"
-        )
     return Merged(solution, tried, lowest)
+
+
+def check_promised(setting: Setting, solution: Solution) -> None:
+    """**Raises:** `nonlazy.errors.TheoryError` where the residual stays above what is promised."""
+    if solution.residual <= PROMISED:
+        return
+    raise TheoryError(
+        f"the theory's equations were solved to a residual of {solution.residual:.0e} only ({PROMISED:.0e} is "
+        f"promised) at T = {setting.temperature:g}, with a mixture of {_described(solution)}. "
+        "Solve at another temperature, or sample this network with nonlazy.sample"
+    )
 
 
 def _described(solution: Solution) -> str:
@@ -157,7 +178,8 @@ def _first(setting: Setting, members: Float[np.ndarray, "C P"], starts: Starts) 
     return mixture_of(weights, means, np.tile(np.eye(means.shape[1]), (len(codes), 1, 1)))
 
 
-def _solved(setting: Setting, mixture: Mixture, steps: int) -> Solution:
+def solved(setting: Setting, mixture: Mixture, steps: int) -> Solution:
+    """A stationary mixture, with Gaussians that coincide taken together."""
     solution = minimise(setting, mixture, CHUNK, AIM)
     for coincide in np.geomspace(*COINCIDE, steps // CHUNK):
         smaller = thinned(solution.mixture, solution.now, float(coincide))
@@ -182,10 +204,11 @@ def _with_lower(setting: Setting, solution: Solution, starts: Starts, chosen) ->
     level = float(mixture.weights @ own) + now.overlap.value
     weights, means, precisions, lowest = mixture.weights, mixture.means, mixture.precisions, np.inf
     for active in chosen:
-        if len(weights) >= MOST_COMPONENTS:
-            break
         well = descend(setting, solution.t, starts.well(active, solution.t), tolerance=3e-2, steps=60)
         if well.energy + np.log(TRIAL_SHARE) > level:
+            continue
+        if len(weights) >= MOST_COMPONENTS:
+            lowest = min(lowest, well.energy - level)
             continue
         here = local(setting, solution.t, well.u, well.b, well.v, well.c)
         precision = precision_of(setting, here)

@@ -192,9 +192,8 @@ def minimise(setting: Setting, mixture: Mixture, steps: int, accuracy: float) ->
     Newton's method with the curvature of the averages over each component. Every step lowers the free energy.
     """
     P, k, T = setting.P, setting.k, setting.temperature
-    scale = float(np.abs(setting.targets).max()) or 1.0
     now = moments(setting, mixture)
-    t, residual, gain = (setting.targets - now.outputs) / T, np.inf, np.inf
+    t = (setting.targets - now.outputs) / T
     for _ in range(steps):
         matrix = response_of(setting, mixture, now)
         matrix[np.diag_indices_from(matrix)] += T
@@ -202,10 +201,9 @@ def minimise(setting: Setting, mixture: Mixture, steps: int, accuracy: float) ->
         force = setting.targets - now.outputs - first - T * t
         t = t + cho_solve(cho_factor(matrix, lower=True), force.ravel()).reshape(P, k)
         step = natural_step(setting, t, mixture, now)
-        residual = float(np.abs(setting.targets - now.outputs - T * t).max()) / scale
-        gain = _gain(mixture, step) + float(np.sum((setting.targets - now.outputs - T * t) ** 2)) / (2 * T)
-        if gain < accuracy**2 and residual < accuracy:
-            break
+        found = _solution(setting, mixture, now, t, step)
+        if found.gain < accuracy**2 and found.residual < accuracy:
+            return found
         share, moved = 1.0, None
         while share > 1e-7:
             try:
@@ -219,9 +217,18 @@ def minimise(setting: Setting, mixture: Mixture, steps: int, accuracy: float) ->
                 break
             share /= 2
         if moved is None:
-            break
+            return found
         mixture, now = moved
-    return Solution(mixture, now, t, residual, gain)
+    # The last step changed the mixture, which is what the residual has to be that of.
+    return _solution(setting, mixture, now, t, natural_step(setting, t, mixture, now))
+
+
+def _solution(setting: Setting, mixture: Mixture, now: Moments, t: Float[np.ndarray, "P k"], step: Step) -> Solution:
+    force = setting.targets - now.outputs - setting.temperature * t
+    # A residual relative to targets that all vanish has no meaning; any scale does then.
+    scale = float(np.abs(setting.targets).max()) or 1.0
+    gain = _gain(mixture, step) + float(np.sum(force**2)) / (2 * setting.temperature)
+    return Solution(mixture, now, t, float(np.abs(force).max()) / scale, gain)
 
 
 def thinned(mixture: Mixture, now: Moments, coincide: float) -> Mixture:

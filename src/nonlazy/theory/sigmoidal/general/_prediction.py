@@ -12,15 +12,17 @@ from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.tasks import Task
 from nonlazy.theory._checks import (
+    checked_code,
     checked_count,
     checked_direction,
     checked_grid,
     checked_inputs,
     checked_label,
     checked_layer,
+    checked_readouts,
 )
 from nonlazy.theory._codes import Codes
-from nonlazy.theory._dataset import labelled_dataset
+from nonlazy.theory._dataset import dataset_of_codes
 from nonlazy.theory._prediction import Ensemble, GeneralizationError, Grouping, error_on_test_inputs
 from nonlazy.theory.linear._input_modes import InputModes
 from nonlazy.theory.sigmoidal.general._observables import (
@@ -56,7 +58,7 @@ class GeneralSigmoidalPrediction:
       finite size and with variational fluctuations it bounds that value from above where the certificate speaks of
       Gaussians. Where it speaks of wells it does so if no two of them overlap, which is not checked; overlap can bring
       it below the bound by at most log(number of wells) / P. In all other cases it is an estimate.
-    - `residual`: max|Y - T t - <phi a^T>| / max|Y|.
+    - `residual`: max|Y - T t - <phi a^T>| / max|Y|, of this prediction's own outputs and field.
     - `gap`, `certified`, `certificate`: primal minus dual value in nats per neuron over the wells found. General data
       admit no bound over all wells, so that `certified` is False.
     - `wells`, `weights`: the single-neuron law, a mixture; several wells can share a code, where they differ on single
@@ -155,9 +157,7 @@ class GeneralSigmoidalPrediction:
 
     def assign(self, readouts: Float[np.ndarray, "n m"]) -> Int[np.ndarray, " n"]:
         """The code of each readout vector, an index into `codes`: that of the nearest well."""
-        readouts = np.asarray(readouts, dtype=np.float64)
-        if readouts.ndim != 2 or readouts.shape[1] != self.posterior.task.m:
-            raise InvalidInput(f"readouts have shape {readouts.shape}: expected (neurons, m = {self.posterior.task.m})")
+        readouts = checked_readouts(readouts, self.posterior.task.m)
         distance = np.sum(self._centres**2, axis=1) - 2 * readouts @ self._centres.T
         return self.well_code[np.argmin(distance, axis=1)]
 
@@ -172,8 +172,7 @@ class GeneralSigmoidalPrediction:
         """
         checked_layer(layer, 1)
         members = checked_label(label, self.posterior.task)
-        if code is not None and (isinstance(code, bool) or not 0 <= code < len(self.codes)):
-            raise InvalidInput(f"code is {code!r}: it must be None or an index of the {len(self.codes)} codes")
+        checked_code(code, len(self.codes))
         if not self.setting.variational:
             raise InvalidInput(
                 "fluctuations of the preactivations are neglected here, so that they have no density: "
@@ -192,8 +191,7 @@ class GeneralSigmoidalPrediction:
         self, code: int, X: Float[np.ndarray, "inputs N0"] | None = None
     ) -> tuple[Float[np.ndarray, " inputs"], Float[np.ndarray, " inputs"]]:
         """Mean and variance of a neuron's preactivations given its code, each `(inputs,)`; None: training inputs."""
-        if isinstance(code, bool) or not 0 <= code < len(self.codes):
-            raise InvalidInput(f"code is {code!r}: it must be an index of the {len(self.codes)} codes")
+        checked_code(code, len(self.codes), none=False)
         inputs = self._inputs(self.posterior.task.X if X is None else X)
         chosen = np.flatnonzero(self.well_code == code)
         shares = self.weights[chosen] / self.weights[chosen].sum()
@@ -204,18 +202,7 @@ class GeneralSigmoidalPrediction:
 
     def to_xarray(self) -> "xarray.Dataset":
         """Codes, field and certificate as an `xarray.Dataset`."""
-        codes = self.codes
-        dataset = labelled_dataset(
-            self,
-            {
-                "readout": (("code", "output"), codes.readout),
-                "fraction": (("code",), codes.fraction),
-                "activation": (("code", "class"), codes.activation),
-                "active": (("code", "class"), codes.active),
-                "dual_field": (("input", "output"), self.dual_field),
-            },
-        )
-        return dataset.assign_coords(code=list(codes.names))
+        return dataset_of_codes(self, self.codes, self.dual_field, {})
 
     def __str__(self) -> str:
         posterior = self.posterior

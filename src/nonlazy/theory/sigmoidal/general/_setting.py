@@ -47,6 +47,11 @@ class Setting:
         return self.targets.shape[1]
 
     @property
+    def scale(self) -> float:
+        """s2 = P sigma_a^2, in units of which temperatures are measured."""
+        return self.P * self.sigma_a**2
+
+    @property
     def variational(self) -> bool:
         return self.fluctuations == "variational"
 

@@ -12,6 +12,7 @@ from nonlazy.posterior import Posterior
 from nonlazy.theory.linear._input_modes import input_modes
 from nonlazy.theory.sigmoidal._quenched import checked_fractions
 from nonlazy.theory.sigmoidal.general._averages import averages_of
+from nonlazy.theory.sigmoidal.general._contradictions import check_contradictions
 from nonlazy.theory.sigmoidal.general._equilibrium import Outcome, find_equilibrium, first_equilibrium
 from nonlazy.theory.sigmoidal.general._field import Population, balance, energies, equilibrate, groups_of, settle
 from nonlazy.theory.sigmoidal.general._merging import APART, Merged, wells_of
@@ -54,7 +55,7 @@ def solve_sigmoidal_general(
     averages = _checked(posterior, fluctuations)
     task = posterior.task
     if posterior.temperature == 0:
-        _check_contradictions(task.X, task.Y)
+        check_contradictions(task.X, task.Y, odd=averages.threshold == 0)
     shares = None if fractions is None else checked_fractions(fractions, task.classes)
     modes = input_modes(task.X, task.Y)
     basis = _row_space(task.Y)
@@ -96,18 +97,6 @@ def _checked(posterior: Posterior, fluctuations: str):
     if fluctuations not in ("variational", "neglected"):
         raise InvalidInput(f"fluctuations is {fluctuations!r}: choose 'variational' or 'neglected'")
     return averages_of(network.phi.name)
-
-
-def _check_contradictions(X: Float[np.ndarray, "P N0"], Y: Float[np.ndarray, "P m"]) -> None:
-    """At T = 0 targets are fitted exactly, which equal inputs with different targets rule out."""
-    _, first, twin = np.unique(X, axis=0, return_index=True, return_inverse=True)
-    first_twin = first[twin.reshape(-1)]
-    wrong = np.flatnonzero((Y != Y[first_twin]).any(axis=1))
-    if wrong.size:
-        raise InvalidInput(
-            f"inputs {first_twin[wrong[0]]} and {wrong[0]} are equal and their targets are not: at temperature 0 no "
-            "network fits both. Choose a temperature above 0, or remove one of them"
-        )
 
 
 def _row_space(Y: Float[np.ndarray, "P m"]) -> Float[np.ndarray, "k m"]:
