@@ -106,7 +106,7 @@ def _logarithmic(axes: Any, which: str, axis: Any) -> None:
 
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     low, high = (axes.get_xlim if which == "x" else axes.get_ylim)()
-    if high < 30 * low:
+    if high < 100 * low:
         # Within little more than a decade powers of ten alone would leave hardly a tick.
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

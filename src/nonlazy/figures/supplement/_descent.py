@@ -168,7 +168,7 @@ def draw_emergence(panels: xarray.DataTree) -> Any:
     axes = figure.add_axes((0.58, 0.25, 0.38, 0.55))
     plots.histories(
         axes, {"codes": (codes["step"].values, codes["settled"].values)}, x="Langevin steps",
-        y="neurons with their final code for good", marks={"90 %": codes.attrs["code_steps"]}, logarithmic="x",
+        y="share with final code for good", marks={"90 %": codes.attrs["code_steps"]}, logarithmic="x",
     )  # fmt: skip
     plots.letter(axes, "b")
     plots.caption(figure, "The code emerges after the loss has fallen", str(codes.attrs["posterior"]))

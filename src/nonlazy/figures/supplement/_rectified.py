@@ -105,7 +105,7 @@ def draw(panels: xarray.DataTree) -> Any:
         f"m = {int(m)}": (theory["y_minus"].values, theory["outliers"].sel(m=m).values) for m in theory["m"].values
     }
     plots.histories(axes, curves, x="target $y_-$", y="outliers in the theory, ReLU")
-    axes.set_ylim(0, 1.4 * max(OUTPUTS))
+    axes.set_ylim(0, 1.8 * max(OUTPUTS))
     plots.letter(axes, "c")
     plots.caption(figure, "Sparse coding in other rectified networks", str(panels[ACTIVATIONS[0]].attrs["posterior"]))
     return figure

@@ -67,7 +67,7 @@ def read(runs: Mapping[str, Run]) -> FigureData:
         "theory": xarray.Dataset(
             {"share": (("temperature", "code"), curve.fraction)},
             coords={"temperature": curve.values, "code": list(curve.codes)},
-            attrs={"critical": critical, "posterior": str(first.posterior)},
+            attrs={"critical": critical, "network": _network(first)},
         ),
         "gap": xarray.Dataset(
             {"gap": (("factor", "chain"), np.stack([gaps[name].mean(axis=1) for name in runs])),
@@ -77,6 +77,11 @@ def read(runs: Mapping[str, Run]) -> FigureData:
     }  # fmt: skip
     panels |= {f"layer-{name}": layer_dataset(runs[name]) for name in ("0.5", "2") if name in runs}
     return FigureData(xarray.DataTree.from_dict(panels), tuple(table), measured, notes, unconverged(runs))
+
+
+def _network(run: Run) -> str:
+    network, task = run.posterior.network, run.task
+    return f"{network.phi.name}, L = {network.depth}, N = {network.width}; {task.name}: P = {task.P}, N0 = {task.N0}"
 
 
 def draw(panels: xarray.DataTree) -> Any:
@@ -110,7 +115,7 @@ def draw(panels: xarray.DataTree) -> Any:
         plots.activation_raster(axes, data["activation"].values, labels, scheme, names=scheme.kind == "redundant")
         axes.set_title(f"$T = {name}\\,T_c$: reads {scheme.kind}", fontsize=7)
         plots.letter(axes, "cd"[k])
-    plots.caption(figure, "Coding ends at a critical temperature", str(theory.attrs["posterior"]))
+    plots.caption(figure, "Coding ends at a critical temperature", f"$T_c$ = {critical:.4f}. {theory.attrs['network']}")
     return figure
 
 
