@@ -46,7 +46,7 @@ def test_texts_are_legible_and_do_not_overlap(make_layer, texts, kind, C, kernel
     )
     found = texts(figure)
     assert_legible(figure, found)
-    shown = {text.get_text() for text, _ in found}
+    shown = {text.get_text().replace("\n", " ") for text, _ in found}
     assert {"QUICK SIZE", "Data: synthetic", f"{kind} network, N = 120", "a", "b", "c"} <= shown
     assert ("d" in shown) == kernel
     if kind == "redundant" and C == 3:

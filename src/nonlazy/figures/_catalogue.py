@@ -7,11 +7,22 @@ from nonlazy.errors import InvalidInput
 from nonlazy.figures._definition import FigureDefinition
 from nonlazy.figures._produce import FigureResult, produce
 from nonlazy.figures.ours import EQUILIBRIUM
-from nonlazy.figures.paper import FIGURE_1, FIGURE_2
+from nonlazy.figures.paper import FIGURE_1, FIGURE_2, FIGURE_3, FIGURE_4
 from nonlazy.figures.supplement import S_DESCENT, S_EMERGENCE, S_RECTIFIED, S_TEMPERATURE, S_TRANSITIONS
 
 
-_ALL = (FIGURE_1, FIGURE_2, S_TRANSITIONS, S_TEMPERATURE, S_RECTIFIED, S_DESCENT, S_EMERGENCE, EQUILIBRIUM)
+_ALL = (
+    FIGURE_1,
+    FIGURE_2,
+    FIGURE_3,
+    FIGURE_4,
+    S_TRANSITIONS,
+    S_TEMPERATURE,
+    S_RECTIFIED,
+    S_DESCENT,
+    S_EMERGENCE,
+    EQUILIBRIUM,
+)
 FIGURES: dict[str, FigureDefinition] = {one.name: one for one in _ALL}
 
 

@@ -31,6 +31,11 @@ def test_shared_codes_leave_rare_ones_out():
     assert np.isnan(statistics.shared_codes({}, {"1-0": 0.001}))
 
 
+def test_shares_above_half_need_no_scheme():
+    means = np.array([[0.6, 0.4], [0.9, 0.1], [0.4, 0.7], [0.51, 0.52]])
+    assert statistics.shares_above_half([means, means[:2]]) == {"1-1": 0.125, "1-0": 0.75, "0-1": 0.125}
+
+
 def test_outlying_neurons_are_those_that_were_planted():
     z = rectified([[0], [1, 2]], LABELS, 60, np.random.default_rng(1))
     scheme = codes.detect(np.maximum(z, 0), LABELS, activation="relu")

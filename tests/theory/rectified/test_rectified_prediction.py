@@ -49,6 +49,20 @@ def test_a_prediction_in_every_respect(activation):
     assert prediction.to_xarray()["outlier_readout"].shape == (3, 3)
 
 
+def test_an_outlier_is_active_on_its_own_class_alone(relu):
+    """Rounding must not decide on which side of 0 a silent class lies."""
+    grid = np.linspace(-60, 60, 60_001)
+    above = grid > 0
+    for outlier in range(3):
+        mass = [
+            np.trapezoid(np.where(above, relu.preactivation_density(grid, outlier, label), 0), grid)
+            for label in range(3)
+        ]
+        active = relu.outliers.preactivation[outlier] > 1e-9
+        np.testing.assert_allclose(mass, active, atol=1e-3)
+        assert active.sum() == 1
+
+
 def test_training_kernel_is_bulk_and_outliers(relu):
     task = relu.posterior.task
     z, phi = relu.outliers.preactivation, relu.bulk.activation

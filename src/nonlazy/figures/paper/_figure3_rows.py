@@ -8,13 +8,15 @@ from nonlazy.codes import CodingScheme
 from nonlazy.figures._comparison import class_blocks
 from nonlazy.figures._definition import FigureRow
 from nonlazy.figures._reading import unconverged
-from nonlazy.figures._statistics import block_contrast, mean_shares, outliers, outlying
+from nonlazy.figures._statistics import block_contrast, mean_shares, outliers, outlying, shares_above_half
 from nonlazy.sampling import Run
 from nonlazy.theory import LinearPrediction, Prediction, deep_limit
 
 
 NETWORKS = ("linear", "sigmoid", "relu")
 LAYERS = (0, 1, 2)
+# Their chains keep what they begin with: codes of neurons, or how many outliers there are.
+START_DEPENDENT = ("sigmoid", "relu", "sigmoid-one-layer")
 LEAST = 0.01  # share below which a code does not count
 _CODES = {0: "5", 1: "6", 2: "6"}
 _OUTLIERS = {0: "2", 1: "more, redundant", 2: "3, one a class"}
@@ -48,6 +50,10 @@ def code_rows(layers: list[list[CodingScheme]], run: Run, prediction: Prediction
         pooled = sum(share > LEAST for share in mean_shares(layers[layer]).values())
         words = f"codes of layer {layer + 1} (chains {min(number)} to {max(number)})"
         rows.append(FigureRow("sigmoid", words, None, float(pooled), paper=_CODES[layer]))
+        # A layer may have none by the test for two levels, and still more neurons on one side of 1/2 than on the other.
+        halves = sum(share > LEAST for share in shares_above_half([one.class_means for one in layers[layer]]).values())
+        words = f"codes of layer {layer + 1} by class means above 1/2, whatever its scheme"
+        rows.append(FigureRow("sigmoid", words, None, float(halves), paper=_CODES[layer]))
     codes = getattr(prediction, "codes", None)
     # The theory's own shares where it is solved, those of large P where it is not.
     if codes is not None:
@@ -97,8 +103,13 @@ def notes(
         f"chains: {', '.join(map(str, numbers))}."
     )
     found += [
-        f"{sentence}, as their starts differ." for sentence in unconverged({n: runs[n] for n in ("sigmoid", "relu")})
+        f"{sentence}, as their starts differ."
+        for sentence in unconverged({name: runs[name] for name in START_DEPENDENT})
     ]
+    found.append(
+        "Sigmoidal, one hidden layer: at these targets its chains, too, keep nearly all codes that they begin with; "
+        "the table has equilibrium's shares beside theirs."
+    )
     for name in NETWORKS:
         deep, one = ({scheme.kind for scheme in schemes} for schemes in (layers[name][-1], single[name]))
         if deep != one or len(deep) > 1:

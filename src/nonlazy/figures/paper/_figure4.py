@@ -179,7 +179,7 @@ def _panels(
     readouts = np.asarray(run.readouts(), dtype=np.float64)
     values = readouts.reshape(-1, m)
     inside = values[~outliers(readouts).reshape(-1)] if len(law.spikes) else values
-    low, high = 1.05 * inside.min(), 1.05 * inside.max()
+    low, high = 1.3 * np.quantile(inside, (3e-3, 1 - 3e-3))
     edges, grid = np.linspace(low, high, 2 * _BINS + 1), np.linspace(low, high, 2 * _POINTS)
     heights = [np.histogram(inside[:, r], edges)[0] / (len(values) * (edges[1] - edges[0])) for r in range(m)]
     classes, z_edges, z_heights, z_grids, z_curves = np.unique(labels), [], [], [], []
@@ -269,8 +269,8 @@ FIGURE_4 = FigureDefinition(
     name="4",
     title="Posterior and dynamics of single neurons",
     summary="Readouts and preactivations against theory and over sampling time: one peak, frozen codes, outliers.",
-    seconds=300.0,
-    quick_seconds=30.0,
+    seconds=150.0,
+    quick_seconds=25.0,
     experiments=experiments,
     read=read,
     draw=draw,

@@ -139,16 +139,23 @@ def draw(panels: xarray.DataTree) -> Any:
     data, names = node.to_dataset(), [str(name) for name in node.attrs["classes"]]
     for row, (layer, words) in enumerate(_WORDS.items()):
         bottom, height = (2.52 - 2.15 * row) / _HEIGHT, 1.6 / _HEIGHT
-        activations, labels = data[f"{layer}_activation"].values.astype(float), data["label"].values
-        scheme = detect(activations, labels, activation=rule_of("sigmoid"), reference=data[f"{layer}_untrained"].values)
+        N = data.sizes["neuron"]
+        # Evenly chosen: the most active neurons would be those whose codes have many classes.
+        neurons = np.unique(np.linspace(0, N - 1, min(N, _NEURONS)).round().astype(int))
+        activations, test_activations, untrained = (
+            data[f"{layer}_{name}"].values.astype(float)[neurons]
+            for name in ("activation", "test_activation", "untrained")
+        )
+        labels = data["label"].values
+        scheme = detect(activations, labels, activation=rule_of("sigmoid"), reference=untrained)
         for left, values, which, test in (
             (0.06, activations, labels, False),
-            (0.297, data[f"{layer}_test_activation"].values.astype(float), data["test_label"].values, True),
+            (0.297, test_activations, data["test_label"].values, True),
         ):
             axes = figure.add_axes((left, bottom, 0.218, height))
-            plots.activation_raster(axes, values, which, scheme, at_most=_NEURONS, strip=False, bar=test, test=test)
+            plots.activation_raster(axes, values, which, scheme, strip=False, bar=test, test=test)
             if not test:
-                axes.set_ylabel(f"{words}: neuron $i$, by code", fontsize=7)
+                axes.set_ylabel(f"{words}: {len(neurons)} neurons, by code", fontsize=7)
         figure.text(0.008, bottom + height + 0.08 / _HEIGHT, "ab"[row], fontsize=8, weight="bold", va="center")
         matrix = figure.add_axes((0.718, bottom + 0.125 / _HEIGHT, 1.35 / 7.0, 1.35 / _HEIGHT))
         class_outputs(matrix, data["test_output" if row else "output"].values, names, test=bool(row))

@@ -286,9 +286,10 @@ class RectifiedPrediction:
         self, grid: Float[np.ndarray, " points"], outlier: int, members: Bool[np.ndarray, " P"]
     ) -> Float[np.ndarray, " points"]:
         task, N = self.posterior.task, self.posterior.network.width
-        z = self.posterior.sigma2[0] * (self.sources[outlier] @ task.X) @ task.X[members].T / task.N0
+        z = self.posterior.sigma2[0] * (self.sources[outlier] @ task.X) @ task.X.T / task.N0
+        # What is 0 up to rounding, next to the inputs that drive the outlier, is silent.
         z = np.where(np.abs(z) < 1e-9 * np.max(np.abs(z), initial=1e-300), 0.0, z)
-        centre, variance = N**self.outliers.exponent * z, self.peak_variance[outlier, members]
+        centre, variance = N**self.outliers.exponent * z[members], self.peak_variance[outlier, members]
         total = np.zeros_like(grid)
         for mean, spread in zip(centre, variance, strict=True):
             peak = gaussian(grid, mean, spread)
