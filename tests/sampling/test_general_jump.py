@@ -1,7 +1,6 @@
 """Jumps on correlated inputs: the wells, the transport, and that a sweep leaves the posterior invariant.
 
-Invariance is tested as in `test_jump`, by Geweke's joint test: each of 14 statistics has mean change zero over sweeps
-that start from weights of the prior and targets of the likelihood; |z| < 5 is a false alarm in 1 of 10^5 runs.
+How invariance is tested is told in `jump_exactness`.
 """
 
 import functools
@@ -15,33 +14,31 @@ import pytest
 from nonlazy import Network, Posterior
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._starts import Prior, initial
-from nonlazy.sampling.kernels import _general_jump, _general_table, _general_wells as wells, _jump, _jump_table
+from nonlazy.sampling.kernels import _general_jump, _general_table, _general_wells as wells, _jump_attempts, _jump_table
 from nonlazy.sampling.kernels._collapsed import invert
-from nonlazy.sampling.kernels._general_jump import features_of, sweep, sweep_traced
+from nonlazy.sampling.kernels._general_jump import features_of, sweep
 from nonlazy.sampling.kernels._general_table import General
-from nonlazy.sampling.kernels._jump import Settings
+from nonlazy.sampling.kernels._jump_attempts import Settings
 from nonlazy.sampling.kernels._potential import Position
+from tests.sampling.jump_exactness import ALONE, Z_LIMIT, Subject, against_trajectories, correlated, joint_test, relaxed
 from tests.sampling.small_posteriors import general_task
-from tests.sampling.test_jump import Z_LIMIT, planted, posterior_of, state_of, trajectories
+from tests.sampling.test_jump import planted, posterior_of
+
+
+# Changes of code in a sweep of 12 neurons, or the comparison says nothing.
+ACCEPTED = 0.2
 
 
 def problem_of(posterior: Posterior) -> General:
     return jax.tree.map(jnp.asarray, _general_table.make_problem(posterior, coordinates(posterior)))
 
 
-def correlated(N: int, P: int, T: float, *, rank: int | None = None, N0: int = 12, **settings) -> Posterior:
-    return Posterior(Network(N), general_task(P, N0, rank=rank), T, **settings)
-
-
 @pytest.fixture(scope="module")
 def coded():
     """The orthogonal task's posterior and relaxed state of `test_jump`: there the two kinds of moves meet."""
     posterior = posterior_of(80, 80, 5e-3)
-    iterate = jax.jit(trajectories(posterior))
-    state = state_of(planted(posterior, (20, 20, 20, 20), dtype=np.float32), 0.03)
-    for index in range(40):
-        state, _ = iterate(state, np.int32(1), np.int32(0), np.int32(index))
-    return posterior, state.position
+    position = planted(posterior, (20, 20, 20, 20), dtype=np.float32)
+    return posterior, relaxed(posterior, position, 0.03, 40).position
 
 
 # The wells.
@@ -176,6 +173,14 @@ AS_TABLED = Settings(steps=0)
 NARROW = Settings(steps=0, inflation=0.2)
 
 
+def subject(case: Case, rank: int | None = None) -> tuple[Subject, wells.Table]:
+    """A small posterior on correlated inputs, and its table of three labels."""
+    task = general_task(case.P, 12, rank=rank)
+    settings = {"readout_variance": case.readout_variance, "weight_variance": case.weight_variance}
+    what = correlated(Posterior(Network(case.N), task, case.T, **settings))
+    return what, table_of_three(what.problem, task.m, case.readouts)
+
+
 def table_of_three(problem: General, m: int, readouts) -> wells.Table:
     """Three labels, all with the preactivations of the prior."""
     r = problem.factor.shape[1]
@@ -195,67 +200,9 @@ def table_of_three(problem: General, m: int, readouts) -> wells.Table:
     )
 
 
-def joint_test(case: Case, settings: Settings, noise_factor, repetitions: int, seed: int = 0, rank=None):
-    """z of the mean change of 14 statistics, and proposals, acceptances and accepted flips a repetition."""
-    N, P, sweeps = case.N, case.P, 3
-    posterior = correlated(
-        N, P, case.T, rank=rank, readout_variance=case.readout_variance, weight_variance=case.weight_variance
-    )
-    problem, phi, m = problem_of(posterior), posterior.network.phi, posterior.task.m
-    r = problem.factor.shape[1]
-    table = table_of_three(problem, m, case.readouts)
-
-    def statistics(problem, position):
-        collapsed = problem.collapsed
-        U, a = features_of(phi, problem, position.first), position.readout
-        F, value = a @ U, U / collapsed.gain
-        labels = _general_jump.nearest(table, (a / np.sqrt(P)).astype(jnp.float32))
-        counts = [jnp.sum(labels == g).astype(jnp.float64) for g in range(3)]
-        return jnp.stack(
-            [
-                jnp.sum((U @ collapsed.targets) ** 2),
-                jnp.sum((collapsed.targets.T - F) ** 2),
-                jnp.sum(F * collapsed.targets.T),
-                jnp.sum(a * a),
-                jnp.sum(jnp.abs(a[0] * a[1])),
-                jnp.sum(position.first**2),
-                jnp.sum(value),
-                jnp.sum(value @ value.T),
-                jnp.sum(jnp.mean(value, axis=1) ** 2),
-                jnp.sum(a[0] * value[:, 0]),
-                jnp.max(position.first),
-                *counts[:2],
-                counts[0] ** 2,
-            ]
-        )
-
-    def repetition(key, noise_factor):
-        keys = jax.random.split(key, 4)
-        start = Position(jax.random.normal(keys[0], (N, r)), (), jax.random.normal(keys[1], (m, N)))
-        noise = jnp.sqrt(problem.collapsed.noise) * jax.random.normal(keys[2], (P, m))
-        targets = (start.readout @ features_of(phi, problem, start.first)).T + noise
-        true = problem._replace(collapsed=problem.collapsed._replace(targets=targets))
-        believed = true._replace(collapsed=true.collapsed._replace(noise=noise_factor * true.collapsed.noise))
-
-        def step(position, key):
-            return sweep_traced(phi, settings, believed, table, position, key)
-
-        end, info = jax.lax.scan(step, start, jax.random.split(keys[3], sweeps))
-        counts = (jnp.sum(x) for x in (info.proposed, info.accepted, info.flips.accepted))
-        return statistics(true, end) - statistics(true, start), *counts
-
-    run = jax.jit(jax.vmap(repetition, in_axes=(0, None)))
-    results = []
-    for factor in np.atleast_1d(noise_factor):
-        change, *counts = jax.device_get(run(jax.random.split(jax.random.key(seed), repetitions), factor))
-        z = change.mean(axis=0) / (change.std(axis=0) / np.sqrt(repetitions))
-        results.append((np.abs(z).max(), *(count.mean() for count in counts)))
-    return results
-
-
 @pytest.mark.statistical
 def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(LOOSE, Settings(), [1.0, 1.2], 4000)
+    right, wrong = joint_test(*subject(LOOSE), Settings(), [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     # Power: changes are made, and a temperature off by a fifth is found.
     assert right[2] > 1.0 and right[3] > 1.0
@@ -268,14 +215,14 @@ def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
     [
         # The volume of the transport, the density of the readout, and the cavity's part of Q_i u.
         ((_general_jump, "log_density", lambda reference, z: 0.0 * jnp.sum(z)), AS_TABLED),
-        ((_jump, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a)), NARROW),
-        ((_general_jump, "apply", lambda inverse, cavity, u: inverse.matrix @ u), AS_TABLED),
+        ((_jump_attempts, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a)), NARROW),
+        ((_jump_attempts, "apply", lambda inverse, cavity, u: inverse.matrix @ u), AS_TABLED),
     ],
     ids=["volume", "student", "cavity"],
 )
 def test_what_is_left_out_of_the_ratio_is_found(float64, monkeypatch, wrong, settings):
     monkeypatch.setattr(*wrong)
-    ((largest, *_),) = joint_test(TIGHT, settings, 1.0, 40000)
+    ((largest, *_),) = joint_test(*subject(TIGHT), settings, 1.0, 40000)
     assert largest > 2 * Z_LIMIT
 
 
@@ -292,69 +239,16 @@ def test_what_is_left_out_of_the_ratio_is_found(float64, monkeypatch, wrong, set
     ],
 )
 def test_many_repetitions_find_no_error(float64, case, settings, rank):
-    ((largest, _, accepted, _),) = joint_test(case, settings, 1.0, 20000, seed=7, rank=rank)
+    ((largest, _, accepted, _),) = joint_test(*subject(case, rank), settings, 1.0, 20000, seed=7)
     assert largest < Z_LIMIT and accepted > 0.01
 
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("hmc", [1, 0])
 def test_networks_on_correlated_inputs_agree_with_hamiltonian_monte_carlo(float64, hmc):
-    """Codes, kernels and outputs at N = 12, P = 8: sweeps with and without trajectories against trajectories alone.
-
-    22 statistics, |z| < 5 with errors from 32 independent chains each (Student t, 62 degrees of freedom): a false alarm
-    in 1 of 7,000 runs.
-    """
-    task = general_task(8, 12, classes=3)
-    posterior = Posterior(Network(12), task, 0.15)
-    problem, phi = problem_of(posterior), posterior.network.phi
-    collapsed, where = problem.collapsed, coordinates(posterior)
-    iterate = trajectories(posterior, np.float64)
-    first, _, readout = initial(Prior(), posterior, where, (1, 0))
-    start = Position(jnp.asarray(first), (), jnp.asarray(readout))
-    relaxed = state_of(start, 0.15)
-    for index in range(50):
-        relaxed, _ = jax.jit(iterate)(relaxed, np.int32(4), np.int32(0), np.int32(index))
-    table = jax.tree.map(jnp.asarray, _general_table.make_table(phi, problem, relaxed.position))
-    settings = Settings() if hmc else Settings(redraw=True, fresh=1.0)
-    chains, warmup, draws = 32, 300, 2500
-
-    def statistics(position):
-        U = features_of(phi, problem, position.first)
-        F, value = position.readout @ U, U / collapsed.gain
-        means = value @ collapsed.members / jnp.sum(collapsed.members, axis=0)
-        counts = jnp.bincount((means > 0.5).astype(jnp.int32) @ jnp.array([4, 2, 1]), length=8).astype(jnp.float64)
-        a2 = jnp.sum(position.readout**2)
-        kernel = value.T @ value / value.shape[0]
-        others = [
-            counts[1] ** 2, counts[1] * counts[6], jnp.sum((F - collapsed.targets.T) ** 2), a2, a2**2,
-            jnp.sum(position.first**2), kernel[0, 0], kernel[0, 1], kernel[0, 3], kernel[2, 5], F[0, 0], F[1, 2],
-            jnp.sum(position.readout[0] * position.readout[1]), jnp.max(jnp.sum(position.readout**2, axis=0)),
-        ]  # fmt: skip
-        return jnp.concatenate([counts, jnp.stack(others)])
-
-    def chain(key, jumping):
-        number = jax.random.randint(key, (), 0, 2**30)
-
-        def step(carry, index):
-            state, total, accepted = carry
-            if not jumping or hmc:
-                state, _ = iterate(state, jnp.int32(5), number, index)
-            if jumping:
-                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(6), number), index)
-                position, info = sweep_traced(phi, settings, problem, table, state.position, key)
-                state, accepted = state._replace(position=position), accepted + info.accepted
-            return (state, total + jnp.where(index >= warmup, statistics(state.position), 0.0), accepted), None
-
-        start = (relaxed, jnp.zeros(22), jnp.zeros((), jnp.int32))
-        (_, total, accepted), _ = jax.lax.scan(step, start, jnp.arange(warmup + draws, dtype=jnp.int32))
-        return total / draws, accepted / (warmup + draws)
-
-    keys = jax.random.split(jax.random.key(8), (2, chains))
-    (ours, accepted), (theirs, _) = (
-        jax.device_get(jax.jit(jax.vmap(functools.partial(chain, jumping=jumping)))(keys[k]))
-        for k, jumping in enumerate((True, False))
-    )
-    assert accepted.mean() > 0.2
-    error = np.sqrt((ours.var(axis=0, ddof=1) + theirs.var(axis=0, ddof=1)) / chains)
-    z = (ours.mean(axis=0) - theirs.mean(axis=0)) / np.maximum(error, 1e-12)
+    posterior = Posterior(Network(12), general_task(8, 12, classes=3), 0.15)
+    first, _, readout = initial(Prior(), posterior, coordinates(posterior), (1, 0))
+    start = relaxed(posterior, Position(jnp.asarray(first), (), jnp.asarray(readout)), 0.15, 50)
+    z, accepted = against_trajectories(correlated(posterior), start, bool(hmc), Settings() if hmc else ALONE)
+    assert accepted > ACCEPTED
     assert np.all(np.abs(z) < Z_LIMIT), np.round(z, 2)

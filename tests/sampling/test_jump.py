@@ -1,9 +1,6 @@
 """Neurons that change code: the algebra, the transport, and that a sweep leaves the posterior invariant.
 
-Invariance is tested without a reference sampler (Geweke 2004): weights from the prior, targets from the likelihood
-given them, then sweeps. At every number of sweeps weights and targets must have the joint law that they started with,
-so that the mean change of any statistic is zero. Each statistic is compared with the standard error of its change over
-repetitions; |z| < 5 for 14 statistics is a false alarm in 1 of 10^5 runs.
+How invariance is tested is told in `jump_exactness`.
 """
 
 import functools
@@ -14,20 +11,28 @@ import numpy as np
 import pytest
 
 from nonlazy import Network, Posterior, tasks
-from nonlazy.errors import InvalidInput
-from nonlazy.sampling import _engine
-from nonlazy.sampling._coordinates import coordinates
-from nonlazy.sampling._samplers import resolve_sampler
-from nonlazy.sampling._schedule import sampling_phase
-from nonlazy.sampling.kernels import _collapsed, _jump, _jump_reference, _jump_wells as wells
+from nonlazy.sampling.kernels import _collapsed, _jump, _jump_attempts, _jump_reference, _jump_wells as wells
 from nonlazy.sampling.kernels._collapsed import Collapsed, features, invert
-from nonlazy.sampling.kernels._jump import Candidate, Settings, sweep, sweep_traced
-from nonlazy.sampling.kernels._jump_table import check, make_problem, make_table
+from nonlazy.sampling.kernels._jump import sweep
+from nonlazy.sampling.kernels._jump_attempts import Candidate, Settings
+from nonlazy.sampling.kernels._jump_table import make_problem, make_table
 from nonlazy.sampling.kernels._potential import Position
+from tests.sampling.jump_exactness import (
+    ALONE,
+    Z_LIMIT,
+    Subject,
+    against_trajectories,
+    independent,
+    joint_test,
+    relaxed,
+    state_of,
+    trajectories,
+)
 from tests.sampling.small_posteriors import small_posterior
 
 
-Z_LIMIT = 5.0
+# Changes of code in a sweep of 12 neurons, or the comparison says nothing.
+ACCEPTED = 0.1
 CODES = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 
 
@@ -51,31 +56,12 @@ def planted(posterior: Posterior, counts, seed: int = 0, dtype: type = np.float6
     return Position(jnp.asarray(first, dtype), (), jnp.asarray(readout.T, dtype))
 
 
-def trajectories(posterior: Posterior, dtype: type = np.float32):
-    """One iteration of Hamiltonian Monte Carlo as a function of state, chain and index, and a first state."""
-    sampler, where = resolve_sampler(None, posterior), coordinates(posterior)
-    kernel = _engine.make_kernel(posterior, where, sampler, None)
-    phase = sampling_phase(posterior, sampler, None, 1)
-    potential = _engine.make_problem(posterior, where, sampler, phase, posterior.temperature, dtype)
-    control = _engine.make_control(posterior, sampler, phase, posterior.temperature, dtype)
-    return functools.partial(_engine.iterate, kernel, potential, control)
-
-
-def state_of(position: Position, step_size: float) -> _engine.State:
-    dtype = position.readout.dtype
-    zero = jnp.zeros((), dtype)
-    return _engine.State(position, jnp.log(jnp.asarray(step_size, dtype)), zero, zero)
-
-
 @pytest.fixture(scope="module")
 def coded():
     """A posterior with four well separated codes and a relaxed state with a quarter of the neurons in each."""
     posterior = posterior_of(80, 80, 5e-3)
-    iterate = jax.jit(trajectories(posterior))
-    state = state_of(planted(posterior, (20, 20, 20, 20), dtype=np.float32), 0.03)
-    for index in range(40):
-        state, _ = iterate(state, np.int32(1), np.int32(0), np.int32(index))
-    return posterior, state.position
+    position = planted(posterior, (20, 20, 20, 20), dtype=np.float32)
+    return posterior, relaxed(posterior, position, 0.03, 40).position
 
 
 def in_code_111(posterior: Posterior, first) -> int:
@@ -126,7 +112,7 @@ def test_the_target_is_the_posterior_with_the_other_readouts_integrated_out(floa
         variance = covariance[3, 3] / posterior.sigma_a2
         conditional = -0.5 * jnp.sum(deviation**2) / variance - 0.5 * m * np.log(variance)
         collapsed = _collapsed.log_likelihood(problem, U) - 0.5 * jnp.sum(row**2)
-        return _jump.log_target(cavity, state) - conditional - collapsed
+        return _jump_attempts.log_target(cavity, state) - conditional - collapsed
 
     def inverse_features(inverse, first):
         return features(phi, problem, first)[3]
@@ -235,87 +221,22 @@ def test_looking_at_many_neurons_at_once_changes_nothing(coded):
     np.testing.assert_allclose(one.first, many.first, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("posterior", "words"),
-    [
-        (small_posterior("relu"), "sigmoidal"),
-        (small_posterior(depth=2), "one hidden layer"),
-        (small_posterior(orthogonal=False), "orthogonal"),
-        (small_posterior(T=0.0), "temperature above 0"),
-    ],
-)
-def test_what_the_move_does_not_cover_is_refused(posterior, words):
-    with pytest.raises(InvalidInput, match=words):
-        check(posterior, coordinates(posterior).factor is None)
-
-
 # Invariance.
 
 
-def table_of_three(problem: Collapsed, m: int) -> wells.Table:
+def small() -> tuple[Subject, wells.Table]:
     """Three overlapping labels around the prior's readouts, so that many proposals are accepted."""
+    task = tasks.toy(P=6, N0=7, class_ratios=(0.5, 0.5), seed=0)
+    subject = independent(Posterior(Network(6), task, 0.01, 1.3 / 6, 0.8))
+    problem, m = subject.problem, task.m
     readout = np.zeros((8, m), np.float32)
     readout[:3, :2] = [[0.4, 0.0], [-0.2, 0.35], [-0.2, -0.35]]
     class_mean = np.full((8, problem.members.shape[1]), 0.5, np.float32)
-    return jax.tree.map(jnp.asarray, wells.Table(readout, class_mean, np.asarray(3, np.int32)))
-
-
-def joint_test(settings: Settings, noise_factor: float, repetitions: int, sweeps: int = 3, seed: int = 0):
-    """z of the mean change of 14 statistics, and proposals and acceptances a repetition."""
-    N, P = 6, 6
-    task = tasks.toy(P=P, N0=7, class_ratios=(0.5, 0.5), seed=0)
-    posterior = Posterior(Network(N), task, 0.01, 1.3 / P, 0.8)
-    problem, phi, m = problem_of(posterior), posterior.network.phi, task.m
-    table = table_of_three(problem, m)
-
-    def statistics(problem, position):
-        U, a = features(phi, problem, position.first), position.readout
-        F, value = a @ U, U / problem.gain
-        labels = wells.nearest(table, (a / np.sqrt(P)).astype(jnp.float32))
-        counts = [jnp.sum(labels == g).astype(jnp.float64) for g in range(3)]
-        return jnp.stack(
-            [
-                # No likelihood here: two batched factorisations at once can lock the threads of jaxlib's LAPACK.
-                jnp.sum((U @ problem.targets) ** 2),
-                jnp.sum((problem.targets.T - F) ** 2),
-                jnp.sum(F * problem.targets.T),
-                jnp.sum(a * a),
-                jnp.sum(jnp.abs(a[0] * a[1])),
-                jnp.sum(position.first**2),
-                jnp.sum(value),
-                jnp.sum(value @ value.T),
-                jnp.sum(jnp.mean(value, axis=1) ** 2),
-                jnp.sum(a[0] * value[:, 0]),
-                jnp.max(position.first),
-                *counts[:2],
-                counts[0] ** 2,
-            ]
-        )
-
-    def repetition(key, noise_factor):
-        keys = jax.random.split(key, 4)
-        start = Position(jax.random.normal(keys[0], (N, P)), (), jax.random.normal(keys[1], (m, N)))
-        noise = jnp.sqrt(problem.noise) * jax.random.normal(keys[2], (P, m))
-        true = problem._replace(targets=(start.readout @ features(phi, problem, start.first)).T + noise)
-        believed = true._replace(noise=noise_factor * true.noise)
-
-        def step(position, key):
-            return sweep_traced(phi, settings, believed, table, position, key)
-
-        end, info = jax.lax.scan(step, start, jax.random.split(keys[3], sweeps))
-        return statistics(true, end) - statistics(true, start), jnp.sum(info.proposed), jnp.sum(info.accepted)
-
-    run = jax.jit(jax.vmap(repetition, in_axes=(0, None)))
-    results = []
-    for factor in np.atleast_1d(noise_factor):
-        change, proposed, accepted = jax.device_get(run(jax.random.split(jax.random.key(seed), repetitions), factor))
-        z = change.mean(axis=0) / (change.std(axis=0) / np.sqrt(repetitions))
-        results.append((np.abs(z).max(), proposed.mean(), accepted.mean()))
-    return results
+    return subject, jax.tree.map(jnp.asarray, wells.Table(readout, class_mean, np.asarray(3, np.int32)))
 
 
 def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(Settings(), [1.0, 1.2], 4000)
+    right, wrong = joint_test(*small(), Settings(), [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     # Power: changes are made, and a temperature off by a fifth is found.
     assert right[2] > 1.0
@@ -324,77 +245,32 @@ def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
 
 @pytest.mark.statistical
 def test_leaving_out_the_volume_of_the_transport_is_found(float64, monkeypatch):
-    monkeypatch.setattr(_jump_reference, "log_density", lambda grid, z: 0.0 * jnp.sum(z))
-    ((largest, _, _),) = joint_test(Settings(), 1.0, 12000)
+    monkeypatch.setattr(_jump, "log_density", lambda grid, z: 0.0 * jnp.sum(z))
+    ((largest, *_),) = joint_test(*small(), Settings(), 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
 def test_leaving_out_the_density_of_the_readout_is_found(float64, monkeypatch):
-    monkeypatch.setattr(_jump, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a))
-    ((largest, _, _),) = joint_test(Settings(), 1.0, 12000)
+    monkeypatch.setattr(_jump_attempts, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a))
+    ((largest, *_),) = joint_test(*small(), Settings(), 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("settings", [Settings(), Settings(redraw=True, fresh=0.5), Settings(block=1, steps=1)])
 def test_many_repetitions_find_no_error(float64, settings):
-    ((largest, _, accepted),) = joint_test(settings, 1.0, 40000, seed=7)
+    ((largest, _, accepted, _),) = joint_test(*small(), settings, 1.0, 40000, seed=7)
     assert largest < Z_LIMIT and accepted > 0.5
 
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("hmc", [1, 0])
 def test_coded_networks_agree_with_hamiltonian_monte_carlo(float64, hmc):
-    """Codes, kernels and outputs at N = 12, P = 8: sweeps with and without trajectories against trajectories alone.
-
-    16 statistics, |z| < 5 with errors from 32 independent chains each (Student t, 62 degrees of freedom): a false alarm
-    in 1 of 10^4 runs.
-    """
     posterior = posterior_of(12, 8, 0.05)
-    problem, phi = problem_of(posterior), posterior.network.phi
-    iterate = trajectories(posterior, np.float64)
-    start = planted(posterior, (3, 3, 3, 3))
-    table = jax.tree.map(jnp.asarray, make_table(phi, problem, start))
-    settings = Settings() if hmc else Settings(redraw=True, fresh=1.0)
-    chains, warmup, draws = 32, 300, 2500
-
-    def statistics(position):
-        U = features(phi, problem, position.first)
-        F, value = position.readout @ U, U / problem.gain
-        means = value @ problem.members / jnp.sum(problem.members, axis=0)
-        counts = jnp.bincount((means > 0.5).astype(jnp.int32) @ jnp.array([4, 2, 1]), length=8).astype(jnp.float64)
-        loss = jnp.sum((F - problem.targets.T) ** 2)
-        a2 = jnp.sum(position.readout**2)
-        kernel = value.T @ value / value.shape[0]
-        return jnp.concatenate(
-            [counts, jnp.stack([counts[7] ** 2, loss, a2, a2**2, kernel[0, 0], kernel[0, 1], kernel[0, 7], F[0, 0]])]
-        )
-
-    def chain(key, jumping):
-        number = jax.random.randint(key, (), 0, 2**30)
-        state = state_of(start, 0.15)
-
-        def step(carry, index):
-            state, total = carry
-            if not jumping or hmc:
-                state, _ = iterate(state, jnp.int32(5), number, index)
-            if jumping:
-                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(6), number), index)
-                position, _ = sweep_traced(phi, settings, problem, table, state.position, key)
-                state = state._replace(position=position)
-            return (state, total + jnp.where(index >= warmup, statistics(state.position), 0.0)), None
-
-        (_, total), _ = jax.lax.scan(step, (state, jnp.zeros(16)), jnp.arange(warmup + draws, dtype=jnp.int32))
-        return total / draws
-
-    keys = jax.random.split(jax.random.key(8), (2, chains))
-    ours, theirs = (
-        np.asarray(jax.jit(jax.vmap(functools.partial(chain, jumping=jumping)))(keys[k]))
-        for k, jumping in enumerate((True, False))
-    )
-    error = np.sqrt((ours.var(axis=0, ddof=1) + theirs.var(axis=0, ddof=1)) / chains)
-    z = (ours.mean(axis=0) - theirs.mean(axis=0)) / np.maximum(error, 1e-12)
+    start = state_of(planted(posterior, (3, 3, 3, 3)), 0.15)
+    z, accepted = against_trajectories(independent(posterior), start, bool(hmc), Settings() if hmc else ALONE)
+    assert accepted > ACCEPTED
     assert np.all(np.abs(z) < Z_LIMIT), np.round(z, 2)
 
 

@@ -8,7 +8,7 @@ import pytest
 from nonlazy import Network, Posterior, tasks
 from nonlazy.errors import InvalidInput
 from nonlazy.network import Weights
-from nonlazy.sampling import Annealed, Continuation, Planted, Prior
+from nonlazy.sampling import Annealed, Continuation, Outliers, Planted, Prior
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._starts import initial, resolve_start
 from tests.sampling.small_posteriors import general_task, whiteness
@@ -82,6 +82,47 @@ def test_planting_manages_without_some_classes_among_the_training_inputs():
     posterior = Posterior(Network(60, 2, "sigmoid"), part, 1e-3)
     (first, hidden, readout), _ = begin(Planted(CODES), posterior)
     assert all(np.isfinite(x).all() for x in (first, *hidden, readout))
+
+
+@pytest.mark.parametrize("inputs", TASKS)
+def test_planted_outliers_meet_the_targets_and_share_the_work_of_their_code(inputs):
+    codes = ((1, 0, 0), (0, 1, 0), (0, 1, 0), (0, 0, 1))
+    posterior = Posterior(Network(70, 1, "relu"), TASKS[inputs], 1e-3)
+    (first, _, readout), weights = begin(Outliers(codes), posterior)
+    outliers = np.argsort(-np.sum(readout**2, axis=0))[: len(codes)]
+    phi = posterior.network.activations(weights, posterior.task.X)[-1][outliers]
+    means = np.stack([phi[:, posterior.task.labels == c].mean(axis=1) for c in range(3)], axis=1)
+    assert sorted(np.argmax(means, axis=1)) == [0, 1, 1, 2]
+    # The prior of weights and readouts is least where they are equally long.
+    np.testing.assert_allclose(
+        np.linalg.norm(readout[:, outliers], axis=0), np.linalg.norm(first[outliers], axis=1), rtol=1e-9
+    )
+    one, other = outliers[np.argmax(means, axis=1) == 1]
+    np.testing.assert_allclose(np.linalg.norm(first[one]), np.linalg.norm(first[other]), rtol=0.2)
+    assert np.abs(first[one] - first[other]).max() > 1e-3
+    if inputs == "orthogonal":
+        loss = np.sum((posterior.task.Y - posterior.network.outputs(weights, posterior.task.X)) ** 2)
+        assert loss < 0.05 * np.sum(posterior.task.Y**2)
+
+
+@pytest.mark.parametrize(
+    ("network", "codes", "words"),
+    [
+        (Network(5, 1, "sigmoid"), ((1, 0, 0),), "a ReLU network, not sigmoid"),
+        (Network(5, 2, "relu"), ((1, 0, 0),), "one hidden layer, not 2"),
+        (Network(2, 1, "relu"), CODES, "as many neurons as codes, 3"),
+        (Network(5, 1, "relu"), ((1, 0),), "2 classes, the task 3"),
+    ],
+)
+def test_outliers_are_for_relu_networks_with_one_hidden_layer(network, codes, words):
+    posterior = Posterior(network, TASKS["orthogonal"], 1e-3, weight_variance=(1.0,) * network.depth)
+    with pytest.raises(InvalidInput, match=words):
+        resolve_start(Outliers(codes), posterior)
+
+
+def test_an_outlier_needs_a_class():
+    with pytest.raises(InvalidInput, match="every outlier needs a class"):
+        Outliers(((1, 0), (0, 0)))
 
 
 def test_the_prior_is_white_and_a_function_of_the_seed():

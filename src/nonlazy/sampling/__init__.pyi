@@ -17,6 +17,7 @@ from ._samplers import (
 from ._starts import (
     Annealed as Annealed,
     Continuation as Continuation,
+    Outliers as Outliers,
     Planted as Planted,
     Prior as Prior,
 )

@@ -9,11 +9,11 @@ from jaxtyping import Array
 
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._coordinates import Coordinates
-from nonlazy.sampling.kernels import _general_jump, _jump
+from nonlazy.sampling.kernels import _feature_jump, _general_jump, _jump
 from nonlazy.sampling.kernels._potential import Position
 
 
-Table = _jump.Table | _general_jump.Table
+Table = _jump.Table | _general_jump.Table | _feature_jump.Table
 _PREFIX = "table_"
 
 
@@ -25,12 +25,17 @@ class Counts(NamedTuple):
 
 
 class Jumping:
-    """The move that suits a posterior: single inputs are independent a priori where K_0 = 1 (`_jump`), else not
-    (`_general_jump`)."""
+    """The move that suits a posterior.
+
+    In one hidden layer single inputs are independent a priori where K_0 = 1 (`_jump`), else not (`_general_jump`); in
+    deeper networks the feature layer moves given the layers below it (`_feature_jump`).
+    """
 
     def __init__(self, posterior: Posterior, coordinates: Coordinates):
         self._phi = posterior.network.phi
-        if coordinates.factor is None:
+        if posterior.network.depth > 1:
+            self._move, self._problem = _feature_jump, _feature_jump.make_problem(posterior, coordinates)
+        elif coordinates.factor is None:
             self._move, self._problem = _jump, _jump.make_problem(posterior)
         else:
             self._move, self._problem = _general_jump, _general_jump.make_problem(posterior, coordinates)

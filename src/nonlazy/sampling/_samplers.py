@@ -105,9 +105,10 @@ class Rotations:
 class Jumps:
     """Exact moves by which single neurons change their code, with the readouts integrated out.
 
-    They bring the shares of the codes, which otherwise freeze as a chain starts, to equilibrium. One hidden layer,
-    sigmoidal activations, any inputs; non-lazy readouts where the inputs are correlated. There, every sweep also turns
-    sets of one to three neurons into their mirror images, z to -z, which moves codes against their complements.
+    They bring the shares of the codes, which otherwise freeze as a chain starts, to equilibrium. Sigmoidal activations,
+    any inputs; in deep networks the feature layer moves, given the layers below. Non-lazy readouts where the inputs are
+    correlated or the network is deep; there, every sweep also turns sets of one to three neurons into their mirror
+    images, z to -z, which moves codes against their complements.
 
     **Fields:**
 
@@ -160,12 +161,14 @@ def resolve_moves(moves: Moves | str | None, posterior: Posterior, sampler: Samp
     """The moves between neurons under HMC; raises `InvalidInput` where those asked for do not apply.
 
     By default rotations for activations of degree 1, and jumps for sigmoidal ones where they apply, up to P = 1,000 on
-    correlated inputs. `orthogonal` says that K_0 = 1.
+    correlated inputs, and P and N of 1,000 in deep networks. `orthogonal` says that K_0 = 1.
     """
     rotations = _why_no_rotations(posterior, sampler)
     jumps = _why_no_jumps(posterior, sampler, orthogonal)
     if moves is None:
-        affordable = orthogonal or posterior.task.P <= _MOST_INPUTS_BY_DEFAULT
+        deep = posterior.network.depth > 1
+        size = max(posterior.task.P, posterior.network.width if deep else 0)
+        affordable = (orthogonal and not deep) or size <= _MOST_INPUTS_BY_DEFAULT
         return Rotations() if rotations is None else Jumps() if jumps is None and affordable else None
     if moves == "none":
         return None
@@ -193,11 +196,10 @@ def _why_no_jumps(posterior: Posterior, sampler: Sampler, orthogonal: bool) -> s
     network, classes = posterior.network, posterior.task.classes
     for applies, reason in (
         (not isinstance(sampler, HMC), f"the sampler HMC, not {type(sampler).__name__}"),
-        (network.depth != 1, f"one hidden layer, not {network.depth}"),
         (network.phi.kind != "sigmoidal", f"a sigmoidal (bounded) activation, not {network.phi.name}"),
         (
-            not orthogonal and network.readout == "lazy",
-            "a non-lazy readout, or mutually orthogonal inputs of equal norm (K_0 = 1)",
+            not (orthogonal and network.depth == 1) and network.readout == "lazy",
+            "a non-lazy readout, or one hidden layer on mutually orthogonal inputs of equal norm (K_0 = 1)",
         ),
         (classes > MOST_JUMP_CLASSES, f"at most {MOST_JUMP_CLASSES} classes, not {classes}"),
     ):

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps, Langevin, Moves, Rotations, Sampler
-from nonlazy.sampling._starts import Annealed, Continuation, Planted, Start
+from nonlazy.sampling._starts import Annealed, Continuation, Outliers, Planted, Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ def warmup_phases(
         else:
             first, last = _split(warmup, 0.5)
             phases = [replace(quench, iterations=first), *_adaptation(base, last)]
-    if isinstance(start, Planted) and isinstance(sampler, HMC) and warmup:
+    if isinstance(start, Planted | Outliers) and isinstance(sampler, HMC) and warmup:
         settling = replace(phases[0], name="settling", iterations=_SETTLING, adapt=_SETTLING_GAIN)
         phases = [settling, *(replace(phase, step_size=None) for phase in phases)]
     if isinstance(start, Annealed):

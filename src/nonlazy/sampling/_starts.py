@@ -75,18 +75,44 @@ class Planted:
     fractions: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        try:
-            codes = tuple(tuple(code) for code in self.codes)
-            bits = {bit for code in codes for bit in code}
-        except TypeError:
-            codes, bits = (), set()
-        if not codes or len({len(code) for code in codes}) != 1 or not bits <= {0, 1}:
-            raise InvalidInput(f"codes are {self.codes!r}: give one tuple of 0 and 1 a code, all of the same length")
+        codes = _codes(self.codes)
         fractions = (1 / len(codes),) * len(codes) if self.fractions is None else _numbers(self.fractions) or ()
         if len(fractions) != len(codes) or not (min(fractions) >= 0 and abs(sum(fractions) - 1) <= 1e-6):
             raise InvalidInput(f"fractions are {self.fractions!r}: give one number a code, none negative, summing to 1")
-        object.__setattr__(self, "codes", tuple(tuple(int(bit) for bit in code) for code in codes))
+        object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "fractions", fractions)
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Outliers of a ReLU network with one hidden layer, one neuron for each code; all others are drawn from the prior.
+
+    Several outliers with one code share its work. Chains that begin with too many, with too few or with none must end
+    with as many; `Rotations` bring them there.
+
+    **Fields:**
+
+    - `codes`: `(n, C)` of 0 and 1, which classes activate each outlier: at least one.
+    """
+
+    codes: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self):
+        codes = _codes(self.codes)
+        if not all(any(code) for code in codes):
+            raise InvalidInput(f"codes are {self.codes!r}: every outlier needs a class that activates it")
+        object.__setattr__(self, "codes", codes)
+
+
+def _codes(codes: object) -> tuple[tuple[int, ...], ...]:
+    try:
+        rows = tuple(tuple(code) for code in codes)  # type: ignore[attr-defined]
+        bits = {bit for code in rows for bit in code}
+    except TypeError:
+        rows, bits = (), set()
+    if not rows or len({len(code) for code in rows}) != 1 or not bits <= {0, 1}:
+        raise InvalidInput(f"codes are {codes!r}: give one tuple of 0 and 1 a code, all of the same length")
+    return tuple(tuple(int(bit) for bit in code) for code in rows)
 
 
 def _is_number(value: object) -> bool:
@@ -105,7 +131,7 @@ def _numbers(values: object) -> tuple[float, ...] | None:
         return None
 
 
-Start = Prior | Annealed | Continuation | Planted
+Start = Prior | Annealed | Continuation | Planted | Outliers
 _NAMES = {"prior": Prior, "annealed": Annealed}
 # Class means of planted preactivations: in the first layer, and in the deeper ones.
 _FIRST_SHIFT = 0.7
@@ -118,16 +144,30 @@ def resolve_start(start: Start | str, posterior: Posterior) -> Start:
         if start not in _NAMES:
             raise InvalidInput(
                 f"start {start!r} is not known: choose 'prior' or 'annealed', or give Planted(codes, fractions), "
-                "Continuation(y_minus) or Annealed(temperature, iterations)"
+                "Continuation(y_minus), Outliers(codes) or Annealed(temperature, iterations)"
             )
         start = _NAMES[start]()
     if not isinstance(start, Start):
         raise InvalidInput(
-            f"start is {start!r}: give 'prior', 'annealed', Planted(...), Continuation(...) or Annealed(...)"
+            f"start is {start!r}: give 'prior', 'annealed', Planted(...), Outliers(...), Continuation(...) or "
+            "Annealed(...)"
         )
-    if isinstance(start, Planted) and len(start.codes[0]) != posterior.task.classes:
+    if isinstance(start, Outliers):
+        _check_outliers(start, posterior)
+    if isinstance(start, Planted | Outliers) and len(start.codes[0]) != posterior.task.classes:
         raise InvalidInput(f"planted codes have {len(start.codes[0])} classes, the task {posterior.task.classes}")
     return start
+
+
+def _check_outliers(start: Outliers, posterior: Posterior) -> None:
+    network = posterior.network
+    for applies, reason in (
+        (network.phi.degree != 1 or network.phi.kind != "rectified", f"a ReLU network, not {network.phi.name}"),
+        (network.depth != 1, f"one hidden layer, not {network.depth}"),
+        (len(start.codes) > network.width, f"at least as many neurons as codes, {len(start.codes)}"),
+    ):
+        if applies:
+            raise InvalidInput(f"Outliers(...) need {reason}: use start='prior' or Planted(...)")
 
 
 def initial(
@@ -141,6 +181,8 @@ def initial(
     readout = generator.standard_normal((m, N))
     if isinstance(start, Planted):
         return _plant(start, posterior, coordinates, generator, first, hidden)
+    if isinstance(start, Outliers):
+        return _plant_outliers(start, posterior, coordinates, generator, first, readout)
     return first, hidden, readout
 
 
@@ -155,15 +197,13 @@ def _plant(start, posterior, coordinates, generator, first, hidden):
     if nontrivial is None or len(nontrivial) == 0:
         nontrivial = np.array(start.codes)
 
-    present = np.unique(labels)
     codes = feature_codes if network.depth == 1 else nontrivial[np.arange(N) % len(nontrivial)]
-    averages = (labels[:, None] == present) / np.bincount(labels, minlength=C)[present]
+    present, to_means = _to_class_means(posterior, coordinates)
     # The smallest change that gives the class means: it takes the prior's own class means out, too, which correlated
     # inputs do not average away.
-    to_means = coordinates.scale * averages if coordinates.factor is None else coordinates.factor.T @ averages
     wanted = _FIRST_SHIFT * (2.0 * codes[:, present] - 1.0)
     first = first + (wanted - first @ to_means) @ scipy.linalg.pinv(to_means)
-    z = coordinates.scale * first if coordinates.factor is None else first @ coordinates.factor.T
+    z = _preactivations(coordinates, first)
 
     planted = []
     for layer, matrix in enumerate(hidden, start=2):
@@ -177,8 +217,45 @@ def _plant(start, posterior, coordinates, generator, first, hidden):
         planted.append(matrix)
         z = sigma * matrix @ phi / math.sqrt(N)
 
-    features = network.phi(z) * network.readout_scale * math.sqrt(posterior.sigma_a2)
+    return first, tuple(planted), _ridge(posterior, _features(posterior, z), task.Y)
+
+
+def _plant_outliers(start, posterior, coordinates, generator, first, readout):
+    task, n = posterior.task, len(start.codes)
+    present, to_means = _to_class_means(posterior, coordinates)
+    rows = np.array(start.codes, dtype=float)[:, present] @ scipy.linalg.pinv(to_means)
+    # Outliers of one code begin as equals, and apart from each other by a hundredth of their size.
+    size = np.sqrt(np.mean(rows**2, axis=1, keepdims=True))
+    rows = rows + 0.01 * size * generator.standard_normal(rows.shape)
+    bulk = readout[:, n:] @ _features(posterior, _preactivations(coordinates, first[n:]))
+    features = _features(posterior, _preactivations(coordinates, rows))
+    readouts = _ridge(posterior, features, task.Y - bulk.T)
+    # phi(c z) = c phi(z): the scale at which weights and readouts cost the prior the same, which is where it is least.
+    scale = np.sqrt(np.linalg.norm(readouts, axis=0) / np.maximum(np.linalg.norm(rows, axis=1), 1e-300))
+    scale = np.maximum(scale, 1e-3)
+    order = generator.permutation(posterior.network.width)
+    first = np.concatenate([scale[:, None] * rows, first[n:]])[order]
+    return first, (), np.concatenate([readouts / scale, readout[:, n:]], axis=1)[:, order]
+
+
+def _to_class_means(posterior, coordinates):
+    """The classes among the training inputs, and the matrix from whitened rows to class means of z."""
+    labels = posterior.task.labels
+    present = np.unique(labels)
+    averages = (labels[:, None] == present) / np.bincount(labels)[present]
+    return present, coordinates.scale * averages if coordinates.factor is None else coordinates.factor.T @ averages
+
+
+def _preactivations(coordinates, first):
+    return coordinates.scale * first if coordinates.factor is None else first @ coordinates.factor.T
+
+
+def _features(posterior, z):
+    return posterior.network.phi(z) * posterior.network.readout_scale * math.sqrt(posterior.sigma_a2)
+
+
+def _ridge(posterior, features, targets):
+    """Whitened readouts `(m, N)` with which the features meet the targets."""
     ridge = max(posterior.noise_variance, 1e-12)
-    kernel = features.T @ features + ridge * np.eye(task.P)
-    readout = features @ scipy.linalg.solve(kernel, task.Y, assume_a="pos")
-    return first, tuple(planted), readout.T
+    kernel = features.T @ features + ridge * np.eye(targets.shape[0])
+    return (features @ scipy.linalg.solve(kernel, targets, assume_a="pos")).T

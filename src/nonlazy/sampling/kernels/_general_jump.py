@@ -13,29 +13,28 @@ that single neurons leave free, and ends with an exact draw of all readouts. It 
 fixed table. The transport keeps e, so that a sweep alone does not reach every u: combine it with trajectories.
 """
 
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from nonlazy.activations import Activation
-from nonlazy.sampling.kernels import _flips, _jump
-from nonlazy.sampling.kernels._collapsed import Cavity, Inverse, apply, cavity, features, invert, readouts_from, replace
+from nonlazy.sampling.kernels import _flips
+from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse, features, invert, readouts_from
 from nonlazy.sampling.kernels._flips import FlipInfo
 from nonlazy.sampling.kernels._general_table import General, make_problem as make_problem, make_table as make_table
 from nonlazy.sampling.kernels._general_wells import (
     Fields,
     Gaussian,
     Table as Table,
-    Wells,
     fields_of,
     find_wells,
     gaussian,
     well_shape,
 )
-from nonlazy.sampling.kernels._jump import Candidate, Randoms, Settings
+from nonlazy.sampling.kernels._jump_attempts import DEFAULT, Neuron, Neurons, Settings, attempt_all, make_randoms
+from nonlazy.sampling.kernels._jump_newton import Wells
 from nonlazy.sampling.kernels._potential import Position
 
 
@@ -54,30 +53,13 @@ class SweepInfo(NamedTuple):
     flips: FlipInfo
 
 
-class Neurons(NamedTuple):
-    """Whitened preactivations, in the chain's precision, and features U, float64."""
-
-    first: Float[Array, "N r"]
-    features: Float[Array, "N P"]
-
-
-class _Screened(NamedTuple):
-    """A block of neurons: present and new label, readout, and the wells."""
-
-    old: Int[Array, " B"]
-    new: Int[Array, " B"]
-    a: Float[Array, "m B"]
-    log_share: Float[Array, "wells B"]
-    wells: Wells
-
-
 def sweep(
     phi: Activation,
     problem: General,
     table: Table,
     position: Position,
     key: Array,
-    settings: Settings = _jump.DEFAULT,
+    settings: Settings = DEFAULT,
 ) -> tuple[Position, SweepInfo]:
     """One attempt a neuron in random order, flips, then all readouts anew; same precision out as in.
 
@@ -95,20 +77,12 @@ def sweep_traced(
     collapsed = problem.collapsed
     random_key, normal_key = jax.random.split(key)
     N, m, P = position.first.shape[0], position.readout.shape[0], problem.factor.shape[0]
-    randoms, normals, uniforms = _jump.make_randoms(
-        random_key, N, m, settings, m * (N + P), _FLIPS * N * _flips.UNIFORMS
-    )
+    randoms, normals, uniforms = make_randoms(random_key, N, m, settings, m * (N + P), _FLIPS * N * _flips.UNIFORMS)
     first = position.first[randoms.order]
-    neurons = Neurons(first, features_of(phi, problem, first))
-
-    def screen(neurons, inverse, start):
-        return _screen(phi, settings, problem, table, inverse, neurons, randoms, start)
-
-    def attempt(neurons, inverse, screened, start, j):
-        return _attempt(phi, settings, problem, table, inverse, neurons, randoms, screened, start, j, normal_key)
-
+    move = _Correlated(phi, problem, table)
+    neurons = Neurons(first, move.features(first))
     inverse = invert(collapsed, neurons.features)
-    neurons, inverse, proposed, accepted = _jump.attempt_all(settings, neurons, inverse, screen, attempt)
+    neurons, inverse, proposed, accepted = attempt_all(move, settings, inverse, neurons, randoms, normal_key)
     fresh = invert(collapsed, neurons.features)
     drift = jnp.max(jnp.abs(inverse.matrix - fresh.matrix)) / jnp.max(jnp.abs(fresh.matrix))
     sign, flips = _flips.flip(collapsed, problem.mirror, fresh, neurons.features, uniforms.reshape(-1, _flips.UNIFORMS))
@@ -131,121 +105,49 @@ def features_of(phi: Activation, problem: General, first: Float[Array, "... r"])
     return features(phi, problem.collapsed, first.astype(jnp.float64) @ problem.factor.T)
 
 
-def nearest(table: Table, a: Float[Array, "m B"]) -> Int[Array, " B"]:
-    """The label of readouts: the nearest of the table's wells."""
-    distance = jnp.sum((table.readout[:, :, None] - a[None]) ** 2, axis=1)
-    real = (jnp.arange(table.readout.shape[0]) < table.count)[:, None]
-    return jnp.argmin(jnp.where(real, distance, jnp.inf), axis=0).astype(jnp.int32)
+class _Correlated(NamedTuple):
+    """Inputs of any kernel: a Gaussian in whitened coordinates."""
 
+    phi: Activation
+    problem: General
+    table: Table
 
-def _screen(
-    phi: Activation,
-    settings: Settings,
-    problem: General,
-    table: Table,
-    inverse: Inverse,
-    neurons: Neurons,
-    randoms: Randoms,
-    start: Int[Array, ""],
-) -> _Screened:
-    """Readouts, wells and labels for the block of neurons from `start`."""
-    N, P = neurons.features.shape
-    B = min(settings.block, N)
-    rows = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, start, B), randoms)
-    u = jax.lax.dynamic_slice_in_dim(neurons.features, start, B)
-    fields, overlap, dual = fields_of(problem.collapsed, inverse, u)
-    whitened = dual + jnp.sqrt(1.0 - overlap)[:, None] * rows.readout
-    a = (whitened / math.sqrt(P)).T.astype(jnp.float32)
-    wells = find_wells(phi, problem.factor.astype(jnp.float32), table, fields, settings.steps, B)
-    log_share = _jump.log_shares(wells.log_weight, table.count, settings.floor)
-    cumulative = jnp.cumsum(jnp.exp(log_share), axis=0)
-    new = jnp.argmax(cumulative > rows.label * cumulative[-1], axis=0).astype(jnp.int32)
-    return _Screened(nearest(table, a), new, a, log_share, wells)
+    @property
+    def collapsed(self) -> Collapsed:
+        return self.problem.collapsed
 
+    def features(self, first: Float[Array, "... r"]) -> Float[Array, "... P"]:
+        return features_of(self.phi, self.problem, first)
 
-class _Neuron(NamedTuple):
-    """One neuron's cavity and wells."""
+    def fields(self, inverse: Inverse, u: Float[Array, "B P"]) -> tuple[Fields, Array, Array]:
+        return fields_of(self.collapsed, inverse, u)
 
-    cavity: Cavity
-    fields: Fields
-    wells: Wells
-    log_share: Float[Array, " wells"]
+    def wells(self, fields: Fields, steps: int) -> Wells:
+        return find_wells(self.phi, self.problem.factor.astype(jnp.float32), self.table, fields, steps)
 
+    def references(self, here: Neuron, labels: Int[Array, " pair"], a: Float[Array, "pair m"]) -> Gaussian:
+        factor, fields = self.problem.factor.astype(jnp.float32), here.fields
+        fields = Fields(fields.t[0], fields.M, fields.v[0], fields.boost[0], fields.diagonal[0])
 
-def _attempt(
-    phi: Activation,
-    settings: Settings,
-    problem: General,
-    table: Table,
-    inverse: Inverse,
-    neurons: Neurons,
-    randoms: Randoms,
-    screened: _Screened,
-    start: Int[Array, ""],
-    j: Int[Array, ""],
-    normal_key: Array,
-) -> tuple[Neurons, Inverse, Bool[Array, ""]]:
-    """Steps 4 and 5 for neuron `start + j`, whose place in the block is `j`."""
-    index = start + j
-    row = jax.tree.map(lambda x: x[index], randoms)
-    first = neurons.first
-    z, u = first[index].astype(jnp.float64), neurons.features[index]
-    fields, _, _ = fields_of(problem.collapsed, inverse, u[None])
-    here = _Neuron(
-        cavity(inverse, u),
-        Fields(fields.t[0], fields.M, fields.v[0], fields.boost[0], fields.diagonal[0]),
-        jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, j, x.ndim - 1), screened.wells),
-        screened.log_share[:, j],
-    )
-    a = screened.a[:, j].astype(jnp.float64)
-    old = Candidate(screened.old[j], a, z, u, apply(inverse, here.cavity, u))
-    new_a = _jump.student(settings, here.wells, screened.new[j], row.student, row.radius, u.size)
-    references = references_of(
-        phi, problem, table, here.fields, here.wells, jnp.stack([old.label, screened.new[j]]), jnp.stack([a, new_a])
-    )
-    old_reference, new_reference = (jax.tree.map(lambda x, k=k: x[k], references) for k in (0, 1))
-    rest = standardise(old_reference, z)
-    if settings.fresh > 0:
-        normals = jax.random.normal(jax.random.fold_in(normal_key, index), z.shape, jnp.float64)
-        rest = jnp.where(row.fresh < settings.fresh, normals, rest)
-    new_z = place(new_reference, rest).astype(first.dtype)
-    new_u = features_of(phi, problem, new_z)
-    new = Candidate(screened.new[j], new_a, new_z.astype(jnp.float64), new_u, apply(inverse, here.cavity, new_u))
-    ratio = log_excess(settings, here, new, new_reference) - log_excess(settings, here, old, old_reference)
-    stays = nearest(table, new_a.astype(jnp.float32)[:, None])[0] != new.label
-    # Not a number where a reference could not be made: no move either way.
-    moved = (jnp.log(row.accept) < ratio) & ~stays
+        def one(of):
+            label, a = of
+            centre = here.wells.place[label, :, 0]
+            return gaussian(self.phi, factor, fields, well_shape(self.table, label), a, centre, _REFERENCE_STEPS)
 
-    def move():
-        changed = (
-            jax.lax.dynamic_update_index_in_dim(whole, row, index, 0)
-            for whole, row in zip(neurons, (new_z, new_u), strict=True)
-        )
-        return Neurons(*changed), replace(problem.collapsed, inverse, here.cavity, new_u, new.applied)
+        made = jax.lax.map(one, (labels, a.astype(jnp.float32)))
+        return jax.tree.map(lambda part: part.astype(jnp.float64), made)
 
-    neurons, inverse = jax.lax.cond(moved, move, lambda: (neurons, inverse))
-    return neurons, inverse, moved
+    def log_density(self, reference: Gaussian, z: Float[Array, " r"]) -> Float[Array, ""]:
+        return log_density(reference, z)
 
+    def standardise(self, reference: Gaussian, z: Float[Array, " r"]) -> Float[Array, " r"]:
+        return standardise(reference, z)
 
-def references_of(
-    phi: Activation,
-    problem: General,
-    table: Table,
-    fields: Fields,
-    wells: Wells,
-    labels: Int[Array, " pair"],
-    a: Float[Array, "pair m"],
-) -> Gaussian:
-    """r(u | a) of several readouts in one cavity, float64."""
-    factor = problem.factor.astype(jnp.float32)
+    def place(self, reference: Gaussian, rest: Float[Array, " r"]) -> Float[Array, " r"]:
+        return place(reference, rest)
 
-    def one(of):
-        label, a = of
-        centre = wells.centre[label, :, 0]
-        return gaussian(phi, factor, fields, well_shape(table, label), a, centre, _REFERENCE_STEPS)
-
-    made = jax.lax.map(one, (labels, a.astype(jnp.float32)))
-    return jax.tree.map(lambda part: part.astype(jnp.float64), made)
+    def draw(self, key: Array, size: tuple[int, ...]) -> Float[Array, " r"]:
+        return jax.random.normal(key, size, jnp.float64)
 
 
 def standardise(reference: Gaussian, z: Float[Array, " r"]) -> Float[Array, " r"]:
@@ -262,9 +164,3 @@ def log_density(reference: Gaussian, z: Float[Array, " r"]) -> Float[Array, ""]:
     """log r(u | a), up to a constant."""
     rest = standardise(reference, z)
     return jnp.sum(jnp.log(jnp.diagonal(reference.lower))) - 0.5 * rest @ rest
-
-
-def log_excess(settings: Settings, here: _Neuron, state: Candidate, reference: Gaussian) -> Float[Array, ""]:
-    """W: log of target over proposal density."""
-    well = here.log_share[state.label] + _jump.log_student(settings, here.wells, state.label, state.a, state.u.size)
-    return _jump.log_target(here.cavity, state) - well - log_density(reference, state.z)

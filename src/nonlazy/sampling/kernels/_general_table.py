@@ -13,23 +13,20 @@ from jaxtyping import Array, Float
 from nonlazy.activations import Activation
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._coordinates import Coordinates
-from nonlazy.sampling.kernels import _jump_table
 from nonlazy.sampling.kernels._collapsed import Collapsed, features, invert
 from nonlazy.sampling.kernels._flips import mirror
 from nonlazy.sampling.kernels._general_wells import Fields, Shape, Table, newton, own_fields, precision, shape_of
+from nonlazy.sampling.kernels._jump_table import HOPELESS, SAME_WELL, WELLS, best_of, distinct, make_problem as collapse
 from nonlazy.sampling.kernels._potential import Position
 
 
-_WELLS = 8
 _SEARCH_STEPS = 60
 # Of preactivations in one step of the search.
 _STEP_CAP = 2.0
 _CONVERGED = 1e-3
 # A code's inputs begin where the ridge regression of +-1 on the inputs leads: K_0 may be singular.
 _RIDGE = 0.3
-# Wells closer than this are one; an empty one this much less likely than the best, in nats, is left out.
-_SAME_WELL = 0.15
-_HOPELESS = 100.0
+_JUDGED = ("readout", "log_weight", "good")
 
 
 class General(NamedTuple):
@@ -40,9 +37,19 @@ class General(NamedTuple):
     mirror: Float[Array, ""]
 
 
+class Found(NamedTuple):
+    """The end of a search: a, c, the Gaussian's shape, log weight, and whether it is a well."""
+
+    readout: Any
+    centre: Any
+    shape: Shape
+    log_weight: Any
+    good: Any
+
+
 def make_problem(posterior: Posterior, coordinates: Coordinates) -> General:
     """The numbers of the collapsed posterior, NumPy float64."""
-    collapsed = _jump_table.make_problem(posterior)
+    collapsed = collapse(posterior)
     factor: Any = coordinates.factor
     if factor is None:
         factor = coordinates.scale * np.eye(coordinates.rank)
@@ -56,8 +63,27 @@ def preactivations(problem: General, first: Float[Array, "... r"]) -> Float[Arra
     return first.astype(jnp.float64) @ problem.factor.T
 
 
-def make_table(phi: Activation, problem: General, position: Position, wells: int = _WELLS) -> Table:
+def make_table(phi: Activation, problem: General, position: Position, wells: int = WELLS) -> Table:
     """The wells of a state of the chain, NumPy float32: by population, empty ones by weight."""
+    kept, _ = find_rows(phi, problem, position, wells)
+    return Table(
+        stacked([row.readout for row in kept], wells),
+        stacked([row.centre for row in kept], wells),
+        stacked([row.shape.covariance for row in kept], wells),
+        stacked([row.shape.spread for row in kept], wells),
+        stacked([row.shape.divergence for row in kept], wells),
+        np.asarray(len(kept), np.int32),  # pyright: ignore[reportArgumentType]
+    )
+
+
+def stacked(parts: list[Any], wells: int) -> Any:
+    """Rows of a table of `wells`, those that are not used zero; float32."""
+    array = np.stack(parts).astype(np.float32)
+    return np.pad(array, [(0, wells - len(parts))] + [(0, 0)] * (array.ndim - 1))
+
+
+def find_rows(phi: Activation, problem: General, position: Position, wells: int = WELLS) -> tuple[list[Found], Fields]:
+    """The wells of `make_table`, and the fields that they were found in."""
     collapsed = problem.collapsed
     C = collapsed.members.shape[1]
     with jax.enable_x64(True):
@@ -73,7 +99,7 @@ def make_table(phi: Activation, problem: General, position: Position, wells: int
             )
             return jax.device_get(found)
 
-        found: list[tuple[tuple[Any, Any], bool, _Found]] = []
+        found: list[tuple[tuple[Any, Any], bool, Found]] = []
         for code in itertools.product((-1.0, 1.0), repeat=C):
             members = np.all((own_mean > middle) == (np.array(code) > 0), axis=1)
             if members.any():
@@ -84,45 +110,16 @@ def make_table(phi: Activation, problem: General, position: Position, wells: int
                 start = np.asarray(fields.t) @ drive, centre
             found.append((start, bool(members.any()), search(*start, 1.0)))
 
-        rows: list[_Found] = []
-        for _, _, one in sorted(found, key=lambda each: -each[2].log_weight):
-            far = all(np.linalg.norm(one.readout - row.readout) > _SAME_WELL for row in rows)
-            if far and (one.good or not rows):
-                rows.append(one)
+        ends = [one for _, _, one in found]
+        rows = [ends[k] for k in distinct(*([getattr(one, name) for one in ends] for name in _JUDGED))]
         best = float(rows[0].log_weight)
         # A code that the present fields do not hold may still hold its neurons in their cavities: keep their means.
         for start, populated, one in found:
             near = min(float(np.linalg.norm(start[0] - row.readout)) for row in rows)
-            if populated and not one.good and near > _SAME_WELL:
-                rows.append(search(*start, 0.0)._replace(log_weight=best - _HOPELESS))
-    distance = np.stack([np.linalg.norm(own_readout - row.readout, axis=1) for row in rows])
-    population = np.bincount(distance.argmin(axis=0), minlength=len(rows))
-    order = sorted(range(len(rows)), key=lambda k: (population[k] == 0, -population[k], -float(rows[k].log_weight)))
-    kept = [rows[k] for k in order if population[k] > 0 or float(rows[k].log_weight) > best - _HOPELESS][:wells]
-
-    def stacked(parts: list[Any]) -> Any:
-        array = np.stack(parts).astype(np.float32)
-        return np.pad(array, [(0, wells - len(kept))] + [(0, 0)] * (array.ndim - 1))
-
-    used: Any = np.asarray(len(kept), np.int32)
-    return Table(
-        stacked([row.readout for row in kept]),
-        stacked([row.centre for row in kept]),
-        stacked([row.shape.covariance for row in kept]),
-        stacked([row.shape.spread for row in kept]),
-        stacked([row.shape.divergence for row in kept]),
-        used,
-    )
-
-
-class _Found(NamedTuple):
-    """The end of a search: a, c, the Gaussian's shape, log weight, and whether it is a well."""
-
-    readout: Any
-    centre: Any
-    shape: Shape
-    log_weight: Any
-    good: Any
+            if populated and not one.good and near > SAME_WELL:
+                rows.append(search(*start, 0.0)._replace(log_weight=best - HOPELESS))
+    order = best_of([row.readout for row in rows], [float(row.log_weight) for row in rows], np.asarray(own_readout))
+    return [rows[k] for k in order[:wells]], fields
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -143,7 +140,7 @@ def _search(
     readout: Float[Array, " m"],
     centre: Float[Array, " r"],
     free: Float[Array, ""],
-) -> _Found:
+) -> Found:
     """Newton steps in (a, c), or in c alone with `free` = 0, each with the covariance of its own place."""
     factor = factor.astype(jnp.float32)
     prior = shape_of(factor, jnp.eye(factor.shape[1], dtype=jnp.float32))
@@ -165,4 +162,4 @@ def _search(
     _, a, c, shape, change = jax.lax.while_loop(more, advance, start)
     last = newton(phi, factor, fields, shape, a, c, free)
     good = (last.smallest > 0) & (change < 10 * _CONVERGED) & (last.log_weight > -1e29)
-    return _Found(a, c, shape, last.log_weight, good)
+    return Found(a, c, shape, last.log_weight, good)

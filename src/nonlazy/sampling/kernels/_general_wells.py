@@ -36,7 +36,7 @@ from jaxtyping import Array, Float, Int
 
 from nonlazy.activations import Activation
 from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse
-from nonlazy.sampling.kernels._jump_wells import factorise, solve
+from nonlazy.sampling.kernels._jump_newton import Wells, climb_each, factorise, solve
 
 
 # Largest change of a readout in one Newton step.
@@ -85,16 +85,6 @@ class Shape(NamedTuple):
     covariance: Float[Array, "r r"]
     spread: Float[Array, "P P"]
     divergence: Float[Array, ""]
-
-
-class Wells(NamedTuple):
-    """Wells of `B` cavities: log weight, readout, centre, and L, pivots of the curvature P L diag(pivots) L^T."""
-
-    log_weight: Float[Array, "wells B"]
-    readout: Float[Array, "wells m B"]
-    centre: Float[Array, "wells r B"]
-    lower: Float[Array, "wells m m B"]
-    pivots: Float[Array, "wells m B"]
 
 
 def fields_of(problem: Collapsed, inverse: Inverse, u: Float[Array, "B P"]) -> tuple[Fields, Array, Array]:
@@ -156,10 +146,11 @@ def moments(phi: Activation, z: Float[Array, " P"], variance: Float[Array, " P"]
 
 
 class _Local(NamedTuple):
-    """F at (a, c), its gradient, and what second derivatives are made of."""
+    """F at (a, c), its gradient (`by_input`: of F without the divergence, in z), and what curvatures are made of."""
 
     bound: Float[Array, ""]
     readout: Float[Array, " m"]
+    by_input: Float[Array, " P"]
     centre: Float[Array, " r"]
     mixed: Float[Array, "P m"]
     ridge: Float[Array, ""]
@@ -195,6 +186,7 @@ def _expand(
     return _Local(
         -0.5 * P * square + drive @ at.mean - 0.5 * square * h - 0.5 * c @ c - shape.divergence,
         -(P + h) * a + fields.t @ at.mean,
+        by_input,
         by_input @ factor - c,
         at.slope[:, None] * fields.t.T - 2.0 * local[:, None] * a,
         P + h,
@@ -229,9 +221,9 @@ def newton(
     at = _expand(phi, factor, fields, shape, a, c)
     towards = shape.covariance @ at.centre
     spread_mixed = shape.spread @ at.mixed
-    curvature = (at.ridge * jnp.eye(m, dtype=a.dtype) - at.mixed.T @ spread_mixed) / P
+    H = (at.ridge * jnp.eye(m, dtype=a.dtype) - at.mixed.T @ spread_mixed) / P
     gradient = (at.readout + at.mixed.T @ (factor @ towards)) / P
-    lower, pivots, smallest = factorise([[curvature[r, s] for s in range(r + 1)] for r in range(m)])
+    lower, pivots, smallest = factorise([[H[r, s] for s in range(r + 1)] for r in range(m)])
     step = solve(lower, pivots, gradient)
     # What is left to climb, as far as a quadratic can know it: a start that leads to no well predicts thousands.
     gain = jnp.minimum(0.5 * P * step @ gradient + 0.5 * at.centre @ towards, _MOST_GAIN)
@@ -250,6 +242,29 @@ def newton(
     )
 
 
+class Curvature(NamedTuple):
+    """The bound near (a, c): W = `coupled` + diag(`diagonal`), and the gradients in z and in c."""
+
+    coupled: Float[Array, "P P"]
+    diagonal: Float[Array, " P"]
+    by_input: Float[Array, " P"]
+    centre: Float[Array, " r"]
+
+
+def curvature(
+    phi: Activation,
+    factor: Float[Array, "P r"],
+    fields: Fields,
+    shape: Shape,
+    a: Float[Array, " m"],
+    c: Float[Array, " r"],
+) -> Curvature:
+    """-W is the second derivative of the bound, without the divergence, in z."""
+    at = _expand(phi, factor, fields, shape, a, c)
+    matrix = fields.M + fields.boost * fields.v[:, None] * fields.v
+    return Curvature((a @ a) * at.slope[:, None] * matrix * at.slope, at.diagonal, at.by_input, at.centre)
+
+
 def precision(
     phi: Activation,
     factor: Float[Array, "P r"],
@@ -258,17 +273,15 @@ def precision(
     a: Float[Array, " m"],
     c: Float[Array, " r"],
 ) -> tuple[Float[Array, "r r"], Float[Array, " r"]]:
-    """The Cholesky factor of B = 1 + S^T W S, -W the curvature of the bound in z, and the gradient in c."""
-    at = _expand(phi, factor, fields, shape, a, c)
-    matrix = fields.M + fields.boost * fields.v[:, None] * fields.v
-    W = (a @ a) * at.slope[:, None] * matrix * at.slope
+    """The Cholesky factor of B = 1 + S^T W S, and the gradient in c."""
+    at = curvature(phi, factor, fields, shape, a, c)
 
     def root(carry):
         attempt, _ = carry
         # Far from a well the bound may curve upwards; without those inputs' share B is positive definite.
         diagonal = jnp.where(attempt == 0, at.diagonal, jnp.maximum(at.diagonal, 0.0))
-        curvature = factor.T @ ((W + jnp.diag(diagonal)) @ factor)
-        lower = jnp.linalg.cholesky(jnp.eye(curvature.shape[0], dtype=a.dtype) + curvature)
+        inner = factor.T @ ((at.coupled + jnp.diag(diagonal)) @ factor)
+        lower = jnp.linalg.cholesky(jnp.eye(inner.shape[0], dtype=a.dtype) + inner)
         return attempt + 1, lower
 
     def again(carry):
@@ -295,13 +308,13 @@ def well_shape(table: Table, g: Int[Array, ""]) -> Shape:
     return Shape(table.covariance[g], table.spread[g], table.divergence[g])
 
 
-def find_wells(phi: Activation, factor: Float[Array, "P r"], table: Table, fields: Fields, steps: int, B: int) -> Wells:
-    """The table's wells in `B` cavities, `steps` joint steps from the table's starts."""
+def find_wells(phi: Activation, factor: Float[Array, "P r"], table: Table, fields: Fields, steps: int) -> Wells:
+    """The table's wells in the `B` cavities of `fields`, `steps` joint steps from the table's starts."""
     G, m = table.readout.shape
-    r = factor.shape[1]
+    B, r = fields.v.shape[0], factor.shape[1]
     f32 = jnp.float32
 
-    def one(g, wells):
+    def climb(g):
         shape = well_shape(table, g)
 
         def step(a, c, own):
@@ -319,21 +332,9 @@ def find_wells(phi: Activation, factor: Float[Array, "P r"], table: Table, field
             *(jnp.zeros((2, B), f32)),
         )
         found = jax.lax.fori_loop(0, steps, advance, blank)
-        return Wells(
-            *(
-                whole.at[g].set(jnp.moveaxis(part, 0, -1))
-                for whole, part in zip(wells, found[: len(wells)], strict=True)
-            )
-        )
+        return tuple(jnp.moveaxis(part, 0, -1) for part in found[:5])
 
-    blank = Wells(
-        jnp.full((G, B), -jnp.inf, f32),
-        jnp.zeros((G, m, B), f32),
-        jnp.zeros((G, r, B), f32),
-        jnp.zeros((G, m, m, B), f32),
-        jnp.ones((G, m, B), f32),
-    )
-    return jax.lax.fori_loop(0, table.count, one, blank)
+    return climb_each(table.count, (G, m, r, B), climb)
 
 
 class Gaussian(NamedTuple):

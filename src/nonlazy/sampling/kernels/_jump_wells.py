@@ -25,11 +25,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nonlazy.activations import Activation
 from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse
+from nonlazy.sampling.kernels._jump_newton import SMALLEST_PIVOT, Wells, climb_each, factorise, solve
 
 
-# Largest change of a readout in one Newton step, and the smallest pivot of the curvature that a step trusts.
+# Largest change of a readout in one Newton step.
 _STEP_CAP = 0.25
-_SMALLEST_PIVOT = 0.2
 # Errors of log Z below 1e-6 for |h| <= 20, also where |a|^2 D = 30.
 _NODES = 10
 
@@ -51,16 +51,6 @@ class Fields(NamedTuple):
     t: Float[Array, "m B P"]
     K: Float[Array, "C B P"]
     D: Float[Array, "B P"]
-
-
-class Wells(NamedTuple):
-    """Wells of `B` cavities: log weight, readout, class means, and L, pivots of the curvature L diag(pivots) L^T."""
-
-    log_weight: Float[Array, "wells B"]
-    readout: Float[Array, "wells m B"]
-    class_mean: Float[Array, "wells C B"]
-    lower: Float[Array, "wells m m B"]
-    pivots: Float[Array, "wells m B"]
 
 
 def quadrature(phi: Activation, scale: float) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
@@ -167,7 +157,7 @@ def _inputs(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
     square = jnp.sum(a * a, axis=0)
     self_coupling = jnp.sum(average * field_of_average, axis=1)
     log_density = 0.5 * square * (self_coupling - P) + jnp.sum(log_norm - 0.5 * beta * average * average, axis=1)
-    damping = jnp.maximum(1.0 - (beta * variance @ members).T / counts, _SMALLEST_PIVOT)
+    damping = jnp.maximum(1.0 - (beta * variance @ members).T / counts, SMALLEST_PIVOT)
     step = ((mean @ members).T / counts - b) / damping
     return _Inputs(log_density, mean, variance, step, damping, average, field_of_average, spread, self_coupling)
 
@@ -233,40 +223,6 @@ def _newton(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
     )
 
 
-def factorise(H: list[list[Array]]) -> tuple[Float[Array, "m m ..."], Float[Array, "m ..."], Float[Array, "..."]]:
-    """L, pivots (kept above the smallest that is trusted) and the smallest pivot of H = L diag(pivots) L^T."""
-    m = len(H)
-    pivots, raw = [], []
-    lower = [[jnp.ones_like(H[0][0]) if r == s else jnp.zeros_like(H[0][0]) for s in range(m)] for r in range(m)]
-    for s in range(m):
-        raw.append(H[s][s] - sum((lower[s][k] ** 2 * pivots[k] for k in range(s)), start=0.0 * H[0][0]))
-        pivots.append(jnp.maximum(raw[s], _SMALLEST_PIVOT))
-        for r in range(s + 1, m):
-            inner = sum((lower[r][k] * lower[s][k] * pivots[k] for k in range(s)), start=0.0 * H[0][0])
-            lower[r][s] = (H[r][s] - inner) / pivots[s]
-    return jnp.stack([jnp.stack(row) for row in lower]), jnp.stack(pivots), jnp.min(jnp.stack(raw), axis=0)
-
-
-def solve(
-    lower: Float[Array, "m m ..."], pivots: Float[Array, "m ..."], x: Float[Array, "m ..."]
-) -> Float[Array, "m ..."]:
-    """H^-1 x."""
-    m = x.shape[0]
-    y = [x[0]]
-    for r in range(1, m):
-        y.append(x[r] - sum(lower[r, k] * y[k] for k in range(r)))
-    return solve_transposed(lower, jnp.stack(y) / pivots)
-
-
-def solve_transposed(lower: Float[Array, "m m ..."], x: Float[Array, "m ..."]) -> Float[Array, "m ..."]:
-    """L^-T x."""
-    m = x.shape[0]
-    y = list(x)
-    for r in range(m - 2, -1, -1):
-        y[r] = x[r] - sum(lower[k, r] * y[k] for k in range(r + 1, m))
-    return jnp.stack(y)
-
-
 def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> Wells:
     """The table's wells in `B` cavities, `steps` joint steps from the table's starts."""
     G, m = table.readout.shape
@@ -274,7 +230,7 @@ def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> 
     B = fields.D.shape[0]
     f32 = jnp.float32
 
-    def one(g, wells):
+    def climb(g):
         start = (
             jnp.broadcast_to(table.readout[g][:, None], (m, B)),
             jnp.broadcast_to(table.class_mean[g][:, None], (C, B)),
@@ -283,23 +239,9 @@ def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> 
             jnp.zeros(B, f32), *start, jnp.zeros((m, m, B), f32), jnp.ones((m, B), f32), *(jnp.zeros((2, B), f32))
         )
         found = jax.lax.fori_loop(0, steps, lambda _, at: _newton(problem, fields, at.readout, at.class_mean), blank)
-        return Wells(*(whole.at[g].set(part) for whole, part in zip(wells, found[:5], strict=True)))
+        return found[:5]
 
-    blank = Wells(
-        jnp.full((G, B), -jnp.inf, f32),
-        jnp.zeros((G, m, B), f32),
-        jnp.zeros((G, C, B), f32),
-        jnp.zeros((G, m, m, B), f32),
-        jnp.ones((G, m, B), f32),
-    )
-    return jax.lax.fori_loop(0, table.count, one, blank)
-
-
-def nearest(table: Table, a: Float[Array, "m B"]) -> Int[Array, " B"]:
-    """The label of readouts: the nearest of the table's wells."""
-    distance = jnp.sum((table.readout[:, :, None] - a[None]) ** 2, axis=1)
-    real = (jnp.arange(table.readout.shape[0]) < table.count)[:, None]
-    return jnp.argmin(jnp.where(real, distance, jnp.inf), axis=0).astype(jnp.int32)
+    return climb_each(table.count, (G, m, C, B), climb)
 
 
 def search_wells(
