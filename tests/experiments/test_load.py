@@ -124,6 +124,7 @@ def test_every_named_choice_becomes_an_argument(tmp_path):
         "start": {
             '"prior"': sampling.Prior(),
             '"annealed"': sampling.Annealed(),
+            '{ kind = "outliers", codes = [[1, 0], [0, 1]] }': sampling.Outliers(((1, 0), (0, 1))),
             '{ kind = "continuation", y_minus = [0.0, 0.2] }': sampling.Continuation((0.0, 0.2)),
         },
         "sampler": {

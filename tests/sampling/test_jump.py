@@ -243,6 +243,29 @@ def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
     assert wrong[0] > 2 * Z_LIMIT
 
 
+def with_complements() -> tuple[Subject, wells.Table]:
+    """`small` with a table that says that its first two wells are a code and its complement: flips are tried."""
+    subject, table = small()
+    class_mean = np.full(table.class_mean.shape, 0.5, np.float32)
+    class_mean[:2] = [[0.9, 0.1], [0.1, 0.9]]
+    return subject, table._replace(class_mean=jnp.asarray(class_mean))
+
+
+@pytest.mark.statistical
+def test_a_sweep_with_flips_leaves_weights_and_targets_jointly_as_they_are(float64):
+    right, wrong = joint_test(*with_complements(), Settings(), [1.0, 1.2], 4000)
+    assert right[0] < Z_LIMIT
+    assert right[3] > 1.0
+    assert wrong[0] > 2 * Z_LIMIT
+
+
+def test_flips_are_tried_where_the_table_has_complements_alone(float64):
+    for (subject, table), some in ((small(), False), (with_complements(), True)):
+        position = subject.random(jax.random.key(0), jax.random.key(1))
+        _, info = subject.sweep(Settings(), subject.problem, table, position, jax.random.key(2))
+        assert (int(info.flips.proposed) > 0) == some
+
+
 @pytest.mark.statistical
 def test_leaving_out_the_volume_of_the_transport_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump, "log_density", lambda grid, z: 0.0 * jnp.sum(z))

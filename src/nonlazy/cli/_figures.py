@@ -63,10 +63,11 @@ def make_figures(
     """Makes all figures, each in a folder of its own within `out`; exits with 1 where any is missing or unconverged."""
     console = Console()
     folder = results_folder("figures" + ("-quick" if quick else ""), out)
-    total = sum(one.quick_seconds if quick else one.seconds for one in FIGURES.values())
-    console.print(f"{len(FIGURES)} figures, about {duration(total)} on two cores", style="dim")
+    wanted = [one for one in FIGURES.values() if not one.on_request]
+    total = sum(one.quick_seconds if quick else one.seconds for one in wanted)
+    console.print(f"{len(wanted)} figures, about {duration(total)} on two cores", style="dim")
     failed, unconverged = [], []
-    for one in FIGURES.values():
+    for one in wanted:
         place = folder / one.file_name(quick)
         # With --resume, whatever was not begun begins now.
         options = {
@@ -81,9 +82,9 @@ def make_figures(
         except NonlazyError as error:
             failed.append(one.name)
             console.print(f"[bold red]Figure {one.name} is missing:[/bold red] {escape(str(error))}")
-    if len(failed) < len(FIGURES):
+    if len(failed) < len(wanted):
         write_text(folder / "claims.md", claims_page(gather(folder)))
-    said = f"{len(FIGURES) - len(failed)} of {len(FIGURES)} figures in {folder}, and the paper's claims in claims.md"
+    said = f"{len(wanted) - len(failed)} of {len(wanted)} figures in {folder}, and the paper's claims in claims.md"
     console.print(said + (f"; not converged: {', '.join(unconverged)}" if unconverged else ""), markup=False)
     if failed or unconverged:
         raise typer.Exit(NOT_CONVERGED)

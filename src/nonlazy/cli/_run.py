@@ -56,5 +56,9 @@ def run(
     loaded = (loaded.quick() if quick else loaded).changed(sampling_changes(seed, chains, draws))
     # Imported after the experiment has been read, because it brings JAX with it.
     from nonlazy.cli._session import sample_and_show
+    from nonlazy.figures.paper import check_device
+
+    if loaded.name == "figure7-full":
+        check_device(loaded)
 
     sample_and_show(loaded, name=loaded.name, out=out, resume=resume, overwrite=overwrite, progress=not no_progress)

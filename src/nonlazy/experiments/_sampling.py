@@ -10,6 +10,7 @@ _CLASSES = {
     "annealed": "Annealed",
     "continuation": "Continuation",
     "planted": "Planted",
+    "outliers": "Outliers",
     "hmc": "HMC",
     "langevin": "Langevin",
     "gradient-descent": "GradientDescent",

@@ -187,6 +187,16 @@ class PlantedStart(Section):
     fractions: tuple[Number, ...] | None = None
 
 
+class OutliersStart(Section):
+    """Outliers of a rectified network placed in given codes (`nonlazy.sampling.Outliers`)."""
+
+    kind: Literal["outliers"]
+    codes: Annotated[
+        tuple[tuple[Annotated[int, Strict(), Field(ge=0)], ...], ...],
+        Field(min_length=1, description="a code an outlier, as [[1, 0, 0], [0, 1, 0], [0, 0, 1]]"),
+    ]
+
+
 class HMCSampler(Section):
     """Hamiltonian Monte Carlo (`nonlazy.sampling.HMC`)."""
 
@@ -245,6 +255,7 @@ CHOICES: dict[str, dict[str, type[Section]]] = {
         "annealed": AnnealedStart,
         "continuation": ContinuationStart,
         "planted": PlantedStart,
+        "outliers": OutliersStart,
     },
     "sampler": {"hmc": HMCSampler, "langevin": LangevinSampler, "gradient-descent": GradientDescentSampler},
     "moves": {"none": NoMoves, "rotations": RotationMoves, "jump": JumpMoves},
@@ -259,7 +270,7 @@ class SamplingSection(Section):
     seed: Seed = 0
     warmup: Annotated[int, Strict(), Field(ge=0)] | None = None
     thin: Count = 1
-    start: PriorStart | AnnealedStart | ContinuationStart | PlantedStart = PriorStart()
+    start: PriorStart | AnnealedStart | ContinuationStart | PlantedStart | OutliersStart = PriorStart()
     sampler: HMCSampler | LangevinSampler | GradientDescentSampler | None = None
     moves: NoMoves | RotationMoves | JumpMoves | None = None
     precision: Annotated[str, Strict(), AfterValidator(_one_of(("float32", "float64")))] = "float32"

@@ -7,8 +7,24 @@ from nonlazy.errors import InvalidInput
 from nonlazy.figures._definition import FigureDefinition
 from nonlazy.figures._produce import FigureResult, produce
 from nonlazy.figures.ours import EQUILIBRIUM
-from nonlazy.figures.paper import FIGURE_1, FIGURE_2, FIGURE_3, FIGURE_4
-from nonlazy.figures.supplement import S_DESCENT, S_EMERGENCE, S_RECTIFIED, S_TEMPERATURE, S_TRANSITIONS
+from nonlazy.figures.paper import (
+    FIGURE_1,
+    FIGURE_2,
+    FIGURE_3,
+    FIGURE_4,
+    FIGURE_5,
+    FIGURE_6,
+    FIGURE_7,
+    FIGURE_7_FULL,
+)
+from nonlazy.figures.supplement import (
+    S_DESCENT,
+    S_EMERGENCE,
+    S_REAL_DATA,
+    S_RECTIFIED,
+    S_TEMPERATURE,
+    S_TRANSITIONS,
+)
 
 
 _ALL = (
@@ -16,9 +32,14 @@ _ALL = (
     FIGURE_2,
     FIGURE_3,
     FIGURE_4,
+    FIGURE_5,
+    FIGURE_6,
+    FIGURE_7,
+    FIGURE_7_FULL,
     S_TRANSITIONS,
     S_TEMPERATURE,
     S_RECTIFIED,
+    S_REAL_DATA,
     S_DESCENT,
     S_EMERGENCE,
     EQUILIBRIUM,

@@ -69,6 +69,7 @@ class FigureDefinition:
     - `read`: finished runs by the same names -> the figure's data.
     - `draw`: panels -> a matplotlib figure.
     - `reports`: whether each run gets a report of its own as well, in its folder.
+    - `on_request`: whether `nonlazy figure all` leaves it out.
     """
 
     name: str
@@ -80,6 +81,7 @@ class FigureDefinition:
     read: Callable[[Mapping[str, Run]], FigureData]
     draw: Callable[[xarray.DataTree], Any]
     reports: bool = False
+    on_request: bool = False
 
     def file_name(self, quick: bool) -> str:
         """What the figure's files are called, and its folder after "nonlazy-"."""

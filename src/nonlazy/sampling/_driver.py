@@ -69,7 +69,8 @@ def sample(
     - `draws`: draws of each chain, after warm-up; `thin` iterations each.
     - `chains`, `seed`: chain c of seed s is a function of (s, c) alone, however many chains there are.
     - `store`: folder of the run, by custom `NAME.zarr`; None keeps it in a temporary one while the `Run` lives.
-    - `start`: `"prior"` (a quench), `"annealed"`, or one of `nonlazy.sampling.Planted`, `Continuation`, `Annealed`.
+    - `start`: `"prior"` (a quench), `"annealed"`, or one of `nonlazy.sampling.Planted`, `Outliers`, `Continuation`,
+      `Annealed`.
     - `moves`: moves between neurons: `"rotations"`, `"jump"`, `"none"`, or `nonlazy.sampling.Rotations(...)` and
       `Jumps(...)`; None for what suits the posterior.
     - `sampler`: None for `nonlazy.sampling.HMC()`, or `Langevin(...)`, `GradientDescent(...)`.

@@ -15,7 +15,7 @@ from nonlazy.figures._statistics import (
     kept_outliers,
     same_code,
 )
-from nonlazy.figures.paper._figure5 import FIGURE_5
+from nonlazy.figures.paper._figure5 import FIGURE_5, _by_chance
 from nonlazy.plots._code_times import code_times, colours_of_codes
 from tests.figures.image_runs import claim_keys, run
 
@@ -55,6 +55,14 @@ def test_single_neurons_may_switch_while_the_shares_stay():
     moved[-2:, :40] = 7
     assert drift_of_shares(moved, 3) == pytest.approx(40 / 200)
     assert same_code(moved) == pytest.approx(1 - 40 / 200)
+
+
+def test_shares_of_independent_neurons_differ_by_chance():
+    generator = np.random.default_rng(3)
+    numbers = generator.choice([6, 5, 3, 4, 2, 1], size=(400, 2, 100))
+    found = np.mean([drift_of_shares(chain, 3) for chain in numbers])
+    # The mean of 400 has a standard error below .002; the Gaussian approximation errs by a few per cent.
+    assert _by_chance({"a": {"first": numbers}}, 3) == pytest.approx(found, abs=0.01)
 
 
 def test_outliers_are_kept_where_their_codes_are():

@@ -13,19 +13,23 @@ that their start left them. For neuron i in its cavity (`_collapsed`):
    pi and St of a's own label: the volume change of the transport is r(z | a) / r(z' | a').
 
 A sweep attempts this for every neuron in random order (`_jump_attempts`) and ends with an exact draw of all readouts.
-It leaves the posterior invariant for every fixed table; rebuilding the table from the state of the chain is for warm-up
-only. The transport keeps the ranks F(z | a), so that a sweep alone does not reach every z: combine it with
-trajectories.
+Where the table holds codes together with their complements, few neurons at a time are turned in between (`_flips`):
+single changes cannot follow that direction. It leaves the posterior invariant for every fixed table; rebuilding the
+table from the state of the chain is for warm-up only. The transport keeps the ranks F(z | a), so that a sweep alone
+does not reach every z: combine it with trajectories.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from nonlazy.activations import Activation
+from nonlazy.sampling.kernels import _flips
 from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse, draw_readouts, features, invert
+from nonlazy.sampling.kernels._flips import FlipInfo, mirror
 from nonlazy.sampling.kernels._jump_attempts import DEFAULT, Neuron, Neurons, Settings, attempt_all, make_randoms
 from nonlazy.sampling.kernels._jump_newton import Wells
 from nonlazy.sampling.kernels._jump_reference import (
@@ -42,14 +46,18 @@ from nonlazy.sampling.kernels._potential import Position
 
 
 _REFERENCE_STEPS = 5
+# Attempts to flip, for every neuron.
+_FLIPS = 10
+_FLIP_KEY = 3
 
 
 class SweepInfo(NamedTuple):
-    """Proposed and accepted changes of code in one sweep, and the drift of the maintained inverse."""
+    """Proposed and accepted changes of code in one sweep, the drift of the maintained inverse, and the flips."""
 
     proposed: Int[Array, ""]
     accepted: Int[Array, ""]
     drift: Float[Array, ""]
+    flips: FlipInfo
 
 
 def sweep(
@@ -60,7 +68,7 @@ def sweep(
     key: Array,
     settings: Settings = DEFAULT,
 ) -> tuple[Position, SweepInfo]:
-    """One attempt a neuron in random order, then all readouts anew; same precision out as in.
+    """One attempt a neuron in random order, flips, then all readouts anew; same precision out as in.
 
     It computes in float64 where that is needed, whatever JAX is configured to.
     """
@@ -82,14 +90,43 @@ def sweep_traced(
     neurons = Neurons(first, move.features(first))
     inverse = invert(problem, neurons.features)
     neurons, inverse, proposed, accepted = attempt_all(move, settings, inverse, neurons, randoms, rank_key)
-    U = neurons.features
     drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
-    readout = draw_readouts(problem, inverse, U, readout_key).astype(position.readout.dtype)
+    neurons, inverse, flips = _turned(phi, problem, table, neurons, inverse, jax.random.fold_in(key, _FLIP_KEY))
+    readout = draw_readouts(problem, inverse, neurons.features, readout_key).astype(position.readout.dtype)
     back = jnp.argsort(randoms.order)
-    return Position(neurons.first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift)
+    return Position(neurons.first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift, flips)
 
 
 _sweep = jax.jit(sweep_traced, static_argnums=(0, 1))
+
+
+def _turned(
+    phi: Activation, problem: Collapsed, table: Table, neurons: Neurons, inverse: Inverse, key: Array
+) -> tuple[Neurons, Inverse, FlipInfo]:
+    """The neurons after flips, where the table has codes and their complements; elsewhere as they are."""
+    none = FlipInfo(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    with jax.ensure_compile_time_eval():
+        k = mirror(phi)
+    if not math.isfinite(k):
+        return neurons, inverse, none
+    first, U = neurons
+
+    def turn():
+        fresh = invert(problem, U)
+        draws = jax.random.uniform(key, (_FLIPS * len(first), _flips.UNIFORMS), jnp.float64)
+        sign, info = _flips.flip(problem, jnp.asarray(k), fresh, U, draws)
+        turned = jnp.where(sign[:, None] < 0, problem.gain * k - U, U)
+        return Neurons(first * sign[:, None].astype(first.dtype), turned), invert(problem, turned), info
+
+    return jax.lax.cond(_has_complements(table, k), turn, lambda: (neurons, inverse, none))
+
+
+def _has_complements(table: Table, k: float) -> Bool[Array, ""]:
+    """Whether the table's wells hold a code and its complement; the table is frozen, so that flips may depend on it."""
+    active = table.class_mean > 0.5 * k
+    used = jnp.arange(active.shape[0]) < table.count
+    pairs = jnp.all(active[:, None] != active[None, :], axis=2)
+    return jnp.any(pairs & used[:, None] & used[None, :])
 
 
 class _Independent(NamedTuple):
