@@ -19,6 +19,7 @@ from nonlazy.theory import Prediction, solve
 STARTS = ("quench", "annealed", "planted")
 # N = P and T of the settings, one a row of the figure.
 SETTINGS = ((200, 1e-2), (500, 1e-2), (200, 1e-3), (500, 1e-3))
+_COLD = 5e-3
 _MOST_CODES = 5
 _PANEL = 0.95  # inches, the height of a row of panels
 
@@ -56,6 +57,8 @@ def _at(base: Experiment, size: int, temperature: float) -> Experiment:
             "task": {"P": size, "N0": size + size // 25},
             "network": {"width": size},
             "posterior": {"temperature": temperature},
+            # In the cold few proposed changes are accepted: the starts meet after fifty sweeps or more.
+            "sampling": {"draws": base.sampling.draws * (3 if temperature < _COLD else 1)},
         }
     )
 
@@ -174,6 +177,8 @@ def draw(panels: xarray.DataTree) -> Any:
     from nonlazy import plots
 
     settings = {name: node.to_dataset() for name, node in panels.children.items()}
+    # Panels come back from disk by name: warm rows first, small networks before large ones.
+    settings = dict(sorted(settings.items(), key=lambda one: (-one[1].attrs["temperature"], one[1].attrs["N"])))
     codes = list(dict.fromkeys(str(code) for data in settings.values() for code in data["code"].values))[:_MOST_CODES]
     top, bottom, between = 0.62, 0.62, 0.3
     tall = top + bottom + len(settings) * _PANEL + (len(settings) - 1) * between
@@ -193,7 +198,7 @@ def draw(panels: xarray.DataTree) -> Any:
             one = data.sel(code=code)
             shares = {str(start): one["share"].sel(start=start).values for start in data["start"].values}
             lines |= plots.share_history(axes, data["time"].values, shares, float(one["theory"]))
-            axes.set_title(code, fontsize=7, weight="bold", loc="right", pad=2)
+            axes.text(0.97, 0.95, code, transform=axes.transAxes, fontsize=7, weight="bold", ha="right", va="top")
             if column == 0:
                 axes.set_ylabel("share (%)", fontsize=7, labelpad=2)
             if last:
@@ -215,7 +220,7 @@ EQUILIBRIUM = FigureDefinition(
     name="equilibrium",
     title="Shares of the codes from three starts",
     summary="Neurons that may change their code reach the theory's shares, from too many or too few in a code.",
-    seconds=600.0,
+    seconds=900.0,
     quick_seconds=30.0,
     experiments=experiments,
     read=read,
