@@ -83,6 +83,8 @@ Sampler = HMC | Langevin | GradientDescent
 MOST_JUMP_CLASSES = 6
 # Jumps on correlated inputs keep 16 matrices of P x P numbers, and a change of code costs P^3.
 _MOST_INPUTS_BY_DEFAULT = 1000
+# In deep networks the kernel of the layer below is new in every sweep, which costs N P^2 and more.
+_MOST_BY_DEFAULT_IF_DEEP = 300
 NAMES = {"hmc": HMC, "langevin": Langevin, "gradient-descent": GradientDescent}
 
 
@@ -161,14 +163,16 @@ def resolve_moves(moves: Moves | str | None, posterior: Posterior, sampler: Samp
     """The moves between neurons under HMC; raises `InvalidInput` where those asked for do not apply.
 
     By default rotations for activations of degree 1, and jumps for sigmoidal ones where they apply, up to P = 1,000 on
-    correlated inputs, and P and N of 1,000 in deep networks. `orthogonal` says that K_0 = 1.
+    correlated inputs, and P and N of 300 in deep networks. `orthogonal` says that K_0 = 1.
     """
     rotations = _why_no_rotations(posterior, sampler)
     jumps = _why_no_jumps(posterior, sampler, orthogonal)
     if moves is None:
-        deep = posterior.network.depth > 1
-        size = max(posterior.task.P, posterior.network.width if deep else 0)
-        affordable = (orthogonal and not deep) or size <= _MOST_INPUTS_BY_DEFAULT
+        P = posterior.task.P
+        if posterior.network.depth > 1:
+            affordable = max(P, posterior.network.width) <= _MOST_BY_DEFAULT_IF_DEEP
+        else:
+            affordable = orthogonal or P <= _MOST_INPUTS_BY_DEFAULT
         return Rotations() if rotations is None else Jumps() if jumps is None and affordable else None
     if moves == "none":
         return None
