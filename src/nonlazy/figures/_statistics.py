@@ -232,7 +232,7 @@ def lasting_outliers(large: Bool[np.ndarray, "chains draws N"]) -> float:
     return float(lasting[first].mean()) if first.any() else float("nan")
 
 
-def shares_above_half(means: Sequence[Float[np.ndarray, "N C"]]) -> dict[str, float]:
+def shares_above_half(means: Sequence[Float[np.ndarray, "_ C"]]) -> dict[str, float]:
     """Mean share, over layers of several chains, of the neurons whose class means are above 1/2 in the same classes."""
     names = [["-".join("1" if on else "0" for on in row) for row in layer > 0.5] for layer in means]
     found = sorted({name for layer in names for name in layer}, reverse=True)
