@@ -45,6 +45,8 @@ def test_a_figure_prints_its_table_claims_and_notes(monkeypatch, empty_folder):
     for said in ("Figure test: A test", "quick size, about 1 s", "mean readout, a", "none, it says", "Note: a note",
                  "In all three networks the outputs match", "holds", "nonlazy-figure-test-quick"):  # fmt: skip
         assert said in result.output
+    shown = invoke("show", "nonlazy-figure-test-quick")
+    assert shown.exit_code == 2 and "nonlazy-figure-test-quick/linear" in " ".join(shown.output.split())
     made = invoke("report", "nonlazy-figure-test-quick")
     assert made.exit_code == 0 and (empty_folder / "nonlazy-figure-test-quick" / "report.html").is_file()
 

@@ -93,7 +93,7 @@ def make_figures(
 def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: Mapping[str, Any]) -> FigureResult:
     console = Console()
     seconds = definition.quick_seconds if quick else definition.seconds
-    size = "quick size" if quick else "the paper's size"
+    size = "quick size" if quick else "full size"
     console.print(f"[bold]Figure {definition.name}: {escape(definition.title)}[/bold]")
     console.print(f"{size}, about {duration(seconds)} on two cores", style="dim")
     folder = results_folder(definition.file_name(quick), out)

@@ -10,9 +10,13 @@ from nonlazy.errors import InvalidInput
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder for the results. Default: nonlazy-NAME in this folder."),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder for the results. Default: one in this folder, its name from the experiment or figure.",
+    ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A smaller size, labelled as such: seconds instead of minutes.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A size of seconds, labelled as such: smaller, mostly warmer.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run, and insist that there is one.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start afresh, deleting the run that is there.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="INT", help="Seed of the chains.")]

@@ -40,6 +40,12 @@ def show(
     if out is not None:
         out = results_folder("", out)
     path = path / RUN if (path / RUN).is_dir() else path
+    within = sorted(run.parent.name for run in path.glob(f"*/{RUN}")) if path.is_dir() else []
+    if within:
+        raise InvalidInput(
+            f"{path} holds the runs of a figure, {', '.join(within)}: show one of them, as {path / within[0]}, or make "
+            f"a page of the figure with nonlazy report {path}"
+        )
     run = open_run(path)
     console = Console()
     wanted = int(run.configuration.get("draws", run.draws))

@@ -17,7 +17,9 @@ def theory(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder for the picture and the numbers. Default: nonlazy-NAME."),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for the picture and the numbers. Default: nonlazy-NAME-theory."
+        ),
     ] = None,
     quick: Quick = False,
     fractions: Annotated[

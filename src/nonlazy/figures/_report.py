@@ -211,8 +211,8 @@ def _predict(run: Run) -> tuple[Prediction | None, str]:
     if not run.complete:
         # The mean kernel is written at the end.
         return None, "the run is not complete"
-    if run.posterior.temperature == 0:
-        return None, "noiseless descent has no posterior"
+    if _has_no_noise(run):
+        return None, "noiseless descent does not sample the posterior"
     try:
         return solve(run.posterior), ""
     except (InvalidInput, TheoryError) as error:
@@ -233,7 +233,12 @@ def _quenched(run: Run, prediction: Prediction) -> Prediction | None:
 
 def _equilibrium(run: Run, schemes: tuple[CodingScheme, ...], prediction: Prediction | None) -> Equilibrium | None:
     shared = bool(schemes) and schemes[0].kind == "redundant" and run.posterior.network.phi.kind == "sigmoidal"
-    return equilibrium(run, prediction=prediction) if shared else None
+    return equilibrium(run, prediction=prediction) if shared and not _has_no_noise(run) else None
+
+
+def _has_no_noise(run: Run) -> bool:
+    sampler = run.configuration.get("sampler") or {}
+    return run.posterior.temperature == 0 or sampler.get("kind") == "GradientDescent"
 
 
 def _schemes(run: Run) -> tuple[CodingScheme, ...]:

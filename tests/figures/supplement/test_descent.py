@@ -45,4 +45,8 @@ def test_the_figure_says_what_its_runs_say(definition, tmp_path, monkeypatch):
     each = 5 if definition is S_EMERGENCE else 40
     np.testing.assert_array_equal(loss["step"].values, each * np.arange(1, 13))
     definition.draw(panels)
+    found = figures.report(run, "a run")
+    if definition is S_DESCENT:
+        # Descent without noise samples no posterior: there is no theory of it, and no equilibrium.
+        assert found.prediction is None and "does not sample" in found.no_prediction and found.equilibrium is None
     assert {one.claim for one in result.evidence} == {24 if definition is S_EMERGENCE else 23}
