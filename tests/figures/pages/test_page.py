@@ -77,7 +77,11 @@ def test_pages_are_written_whole_or_not_at_all(run_folder, tmp_path):
     folder, _ = run_folder
     file = write_page(folder)
     assert file == folder / "report.html" and file.read_text(encoding="utf-8") == page(folder)
-    assert write_page(folder, tmp_path / "mine.html").is_file()
+    assert write_page(folder / "run.zarr") == file
+    moved = tmp_path / "mine.zarr"
+    shutil.copytree(folder / "run.zarr", moved)
+    assert write_page(moved) == tmp_path / "mine.html"
+    shutil.rmtree(moved)
     with pytest.raises(InvalidInput, match="is a folder"):
         write_page(folder, tmp_path)
     with pytest.raises(StoreError, match="cannot be written"):

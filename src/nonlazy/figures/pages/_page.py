@@ -45,14 +45,17 @@ def page(path: str | Path) -> str:
 def write_page(path: str | Path, out: str | Path | None = None) -> Path:
     """Writes the `page` of a run or figure, whole or not at all.
 
-    **Arguments:** `path`: as for `page`; `out`: the HTML file; None: `report.html` in the folder of results.
+    **Arguments:** `path`: as for `page`; `out`: the HTML file; None: `report.html` in the folder of results, or
+    `NAME.html` beside a run that is called `NAME.zarr`.
 
     **Returns:** the file. **Raises:** as `page`, and `nonlazy.errors.StoreError` where it cannot be written.
     """
     path = Path(path)
     text = page(path)
-    folder = path.parent if path.name == RUN else path
-    file = folder / "report.html" if out is None else Path(out)
+    # A page does not belong into the store that it is of.
+    is_store = (path / "zarr.json").is_file()
+    name = f"{path.stem}.html" if is_store and path.name != RUN else "report.html"
+    file = (path.parent if is_store else path) / name if out is None else Path(out)
     if file.is_dir():
         raise InvalidInput(f"{file} is a folder: give the name of the page, as {file / 'report.html'}")
     temporary = None
