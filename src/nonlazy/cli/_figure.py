@@ -74,8 +74,16 @@ def figure(
 
         if name != "all" and name not in FIGURES:
             raise InvalidInput(f"figure {name!r} is not one that this version draws: {', '.join(FIGURES)}, or all")
-        make = make_figures if name == "all" else make_figure
-        make(name, quick, out, resume=resume, overwrite=overwrite, progress=not no_progress, changes=changes)
+        options = {
+            "resume": True if resume else None,
+            "overwrite": overwrite,
+            "progress": not no_progress,
+            "changes": changes,
+        }
+        if name == "all":
+            make_figures(quick, out, options)
+        else:
+            make_figure(name, quick, out, options)
 
 
 def _one_column(

@@ -34,32 +34,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def make_figure(
-    name: str,
-    quick: bool,
-    out: Path | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-    changes: Mapping[str, Mapping[str, Any]],
-) -> None:
-    """Makes one figure and prints its table; exits with 1 where chains did not converge."""
-    options = {"resume": True if resume else None, "overwrite": overwrite, "progress": progress, "changes": changes}
+def make_figure(name: str, quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
+    """Makes one figure and prints its table; exits with 1 where chains did not converge. `options`: of `produce`."""
     if not _made(FIGURES[name], quick, out, options).converged:
         raise typer.Exit(NOT_CONVERGED)
 
 
-def make_figures(
-    name: str,
-    quick: bool,
-    out: Path | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-    changes: Mapping[str, Mapping[str, Any]],
-) -> None:
+def make_figures(quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
     """Makes all figures, each in a folder of its own within `out`; exits with 1 where any is missing or unconverged."""
     console = Console()
     folder = results_folder("figures" + ("-quick" if quick else ""), out)
@@ -70,14 +51,9 @@ def make_figures(
     for one in wanted:
         place = folder / one.file_name(quick)
         # With --resume, whatever was not begun begins now.
-        options = {
-            "resume": True if resume and place.exists() else None,
-            "overwrite": overwrite,
-            "progress": progress,
-            "changes": changes,
-        }
+        resume = options["resume"] if place.exists() else None
         try:
-            if not _made(one, quick, place, options).converged:
+            if not _made(one, quick, place, {**options, "resume": resume}).converged:
                 unconverged.append(one.name)
         except NonlazyError as error:
             failed.append(one.name)

@@ -14,7 +14,7 @@ from nonlazy.theory import Codes, Prediction
 
 
 # A neuron whose |a|^2 / N is above this is an outlier of a rectified layer: the bulk's is of order 1 / N.
-_OUTLIER = 0.04
+OUTLIER = 0.04
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _outlier_rows(
     """
     scale = readouts.shape[2] ** (2 * exponent)
     norms = (readouts**2).sum(axis=-1)
-    large = (norms > _OUTLIER * scale).astype(np.float64)
+    large = (norms > OUTLIER * scale).astype(np.float64)
     yield _row("outliers", float(len(outliers)), large.sum(axis=2))
     if not len(outliers):
         return

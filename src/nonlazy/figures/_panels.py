@@ -19,8 +19,7 @@ def write_panels(panels: xarray.DataTree, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            # Zarr 3 specifies no arrays of fixed-length text.
-            plain = panels.map_over_datasets(_with_plain_text)
+            plain = panels.map_over_datasets(with_plain_text)
             plain.to_zarr(temporary / "new", mode="w", zarr_format=3, consolidated=False)
             if path.exists():
                 os.replace(path, temporary / "old")
@@ -43,6 +42,7 @@ def open_panels(path: str | Path) -> xarray.DataTree:
         return tree.load()
 
 
-def _with_plain_text(dataset: xarray.Dataset) -> xarray.Dataset:
+def with_plain_text(dataset: xarray.Dataset) -> xarray.Dataset:
+    """The dataset with its texts as Python strings: Zarr 3 specifies no arrays of fixed-length text."""
     texts = {name: values for name, values in dataset.variables.items() if values.dtype.kind == "U"}
     return dataset.assign({name: (values.dims, values.values.astype(object)) for name, values in texts.items()})

@@ -8,13 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nonlazy.codes import CodingScheme, detect
-from nonlazy.figures._comparison import class_blocks
+from nonlazy.figures._comparison import OUTLIER, class_blocks
 from nonlazy.figures._report import rule_of, untrained_layer
 from nonlazy.sampling import Run
-
-
-# A neuron whose |a|^2 is above this times N is an outlier of a rectified layer: the bulk's is of order 1.
-OUTLIER = 0.04
 
 
 def block_contrast(kernel: Float[np.ndarray, "P P"], labels: Int[np.ndarray, " P"]) -> float:

@@ -4,18 +4,14 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nonlazy.errors import StoreError
 from nonlazy.experiments import Experiment
+from nonlazy.figures._panels import with_plain_text
 from nonlazy.figures._plain import plain
 from nonlazy.theory import Prediction, solve
-
-
-if TYPE_CHECKING:
-    import xarray
 
 
 def solve_experiment(
@@ -58,14 +54,8 @@ def write_prediction(prediction: Prediction, folder: Path, name: str) -> tuple[P
         }  # fmt: skip
     store, text = folder / f"{name}.zarr", folder / f"{name}.json"
     try:
-        _with_plain_text(dataset).to_zarr(store, mode="w", zarr_format=3, consolidated=False)
+        with_plain_text(dataset).to_zarr(store, mode="w", zarr_format=3, consolidated=False)
         text.write_text(json.dumps(plain(numbers), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
     return (*paths, store, text)
-
-
-def _with_plain_text(dataset: "xarray.Dataset") -> "xarray.Dataset":
-    """The dataset with its texts as Python strings: Zarr 3 specifies no arrays of fixed-length text."""
-    texts = {name: values for name, values in dataset.variables.items() if values.dtype.kind == "U"}
-    return dataset.assign({name: (values.dims, values.values.astype(object)) for name, values in texts.items()})

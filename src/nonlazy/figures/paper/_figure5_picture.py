@@ -18,9 +18,7 @@ def draw(panels: xarray.DataTree) -> Any:
     """The figure from its panels, 7 inches wide."""
     from matplotlib.figure import Figure
 
-    from nonlazy.plots._code_times import code_times, colours_of_codes
-    from nonlazy.plots._ordered_raster import by_code, ordered_raster
-    from nonlazy.plots._share_dots import share_dots
+    from nonlazy.plots import by_code, code_times, colours_of_codes, ordered_raster, share_dots
 
     figure = Figure(figsize=(7.0, _HEIGHT), dpi=200, facecolor="white")
     starts = {name: panels[name].to_dataset() for name in _STARTS if name in panels.children}

@@ -19,8 +19,7 @@ def draw(panels: xarray.DataTree) -> Any:
     from matplotlib.figure import Figure
 
     from nonlazy import plots
-    from nonlazy.plots._error_bars import error_bars
-    from nonlazy.plots._mean_predictor import mean_predictor
+    from nonlazy.plots import error_bars, mean_predictor
 
     figure = Figure(figsize=(7.0, _HEIGHT), dpi=200, facecolor="white")
     for column, name in enumerate(one for one in _TITLES if one in panels.children):
@@ -83,8 +82,7 @@ def _legends(figure: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from nonlazy.plots import _style
-    from nonlazy.plots._error_bars import error_colour
+    from nonlazy.plots import _style, error_colour
 
     lines = [
         Line2D([], [], marker="o", linestyle="", markersize=2.5, color=_style.PALETTE[0], label="samples"),

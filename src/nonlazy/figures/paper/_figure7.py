@@ -132,7 +132,7 @@ def draw(panels: xarray.DataTree) -> Any:
     from matplotlib.figure import Figure
 
     from nonlazy import plots
-    from nonlazy.plots._class_outputs import class_outputs
+    from nonlazy.plots import class_outputs
 
     figure = Figure(figsize=(7.0, _HEIGHT), dpi=200, facecolor="white")
     node = panels["cifar"]

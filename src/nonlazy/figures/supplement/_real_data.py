@@ -125,7 +125,7 @@ def draw(panels: xarray.DataTree) -> Any:
     from matplotlib.figure import Figure
 
     from nonlazy import plots
-    from nonlazy.plots._error_bars import error_bars
+    from nonlazy.plots import error_bars
 
     figure = Figure(figsize=(7.0, _HEIGHT), dpi=200, facecolor="white")
     for row, name in enumerate(one for one in DATA if one in panels.children):
@@ -165,7 +165,7 @@ def _words(data: xarray.Dataset) -> str:
 def _legend(figure: Any) -> None:
     from matplotlib.patches import Patch
 
-    from nonlazy.plots._error_bars import error_colour
+    from nonlazy.plots import error_colour
 
     kinds = ("samples", "theory", "Gaussian process")
     bars = [Patch(color=error_colour(kind, k), label=kind) for k, kind in enumerate(kinds)]
