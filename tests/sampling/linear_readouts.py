@@ -7,14 +7,14 @@ import nonlazy as nl
 from tests.oracles.linear_matrix_sampler import Problem, sample
 
 
-def compare(N: int, depth: int, draws: int, seed: int = 0) -> None:
+def compare(N: int, depth: int, draws: int, seed: int = 0, devices: int | None = None) -> None:
     """Targets 1/0, T = 1e-2, P = N: agreement within 4 Monte Carlo errors of both, plus 1/N of the largest entry.
 
     An entry's chance to miss 4 errors of its own is below 1e-4; the 1/N is what the saddle point neglects.
     """
     task = nl.tasks.toy(P=N, N0=N + 20, y_minus=0.0, seed=1)
     posterior = nl.Posterior(nl.Network(N, depth, "linear"), task, temperature=1e-2)
-    run = nl.sample(posterior, draws=draws, chains=2, seed=seed, progress=False)
+    run = nl.sample(posterior, draws=draws, chains=2, seed=seed, devices=devices, progress=False)
     readouts = run.readouts().astype(np.float64)
     moments = np.einsum("cdnr,cdns->cdrs", readouts, readouts) / N
     mean = moments.mean(axis=(0, 1))

@@ -73,3 +73,15 @@ def assert_same_draws(one: Run, other: Run) -> None:
             if "chain" in mine.dims:
                 theirs = theirs.isel(chain=slice(0, mine.sizes["chain"]))
             np.testing.assert_array_equal(mine.values, theirs.values, err_msg=f"{name}/{variable}", strict=True)
+
+
+def assert_close(one: Run, other: Run) -> None:
+    """That two runs of a few iterations in double precision are the same to rounding, which some hundred gradients
+    make larger and single precision in the store rounds again."""
+    assert one.complete and other.complete
+    assert one.tree.children.keys() == other.tree.children.keys()
+    for name, group in other.tree.children.items():
+        for variable, values in group.data_vars.items():
+            mine, theirs = np.asarray(one.tree[name][variable].values), np.asarray(values.values)
+            assert mine.shape == theirs.shape and np.isfinite(theirs.astype(float)).all()
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6, err_msg=f"{name}/{variable}")

@@ -11,7 +11,8 @@ import scipy.stats
 
 from nonlazy import activations
 from nonlazy.sampling import HMC, Rotations, _engine
-from nonlazy.sampling._engine import compile_kernel, fusible, make_control, make_kernel
+from nonlazy.sampling._compiled import compile_kernel, fusible
+from nonlazy.sampling._engine import make_control, make_kernel
 from nonlazy.sampling._fused_iteration import FusedIteration, adapted, decide, trajectory_steps
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling.kernels import _hamiltonian

@@ -275,4 +275,5 @@ class SamplingSection(Section):
     moves: NoMoves | RotationMoves | JumpMoves | None = None
     precision: Annotated[str, Strict(), AfterValidator(_one_of(("float32", "float64")))] = "float32"
     chain_method: ChainMethod | None = None
+    devices: CountOrAll | None = None
     snapshots: Count | None = None

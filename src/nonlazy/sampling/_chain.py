@@ -10,14 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from nonlazy.errors import SamplingError
-from nonlazy.sampling import _engine
+from nonlazy.sampling import _engine, _hosts
 from nonlazy.sampling._chain_progress import Progress
+from nonlazy.sampling._compiled import compile_kernel, compile_over_devices
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._jumping import Jumping, Table, table_arrays
 from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
+from nonlazy.sampling._rows import GROUPS, Writer, combine, write
 from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps
 from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling._shards import shards_of
 from nonlazy.sampling._starts import initial
 from nonlazy.sampling._state_arrays import state_arrays, state_of
 from nonlazy.sampling.kernels._potential import Position
@@ -37,23 +40,35 @@ def run_chains(job: Job, chains: Sequence[int], report: Callable[[Progress], Non
     """
     with ExitStack() as stack:
         stack.enter_context(jax.enable_x64(job.precision == "float64"))
-        writers = [stack.enter_context(ChainWriter(job.path, chain)) for chain in chains]
-        return _Loop(job, chains, writers).run(report, stop)
+        if jax.default_backend() != "cpu":
+            # Left to itself JAX multiplies float32 matrices in TF32 on a GPU, in bfloat16 on a TPU.
+            stack.enter_context(jax.default_matmul_precision("float32"))
+        if _hosts.first():
+            writers = [stack.enter_context(ChainWriter(job.path, chain)) for chain in chains]
+        else:
+            writers = [_hosts.Onlooker(job.path, chain) for chain in chains]
+        with _hosts.explained():
+            return _Loop(job, chains, writers).run(report, stop)
 
 
 class _Loop:
     """The state of the driver loop between two iterations."""
 
-    def __init__(self, job: Job, chains: Sequence[int], writers: Sequence[ChainWriter]):
+    def __init__(self, job: Job, chains: Sequence[int], writers: Sequence[Writer]):
         self.job, self.chains, self.writers = job, list(chains), list(writers)
         self.dtype = np.dtype(job.precision)
         self.phases = job.phases
         self.coordinates = coordinates(job.posterior)
-        kernel = _engine.make_kernel(job.posterior, self.coordinates, job.sampler, job.moves)
         self.batched = len(self.chains) > 1
-        self.compiled = _engine.compile_kernel(kernel, self.batched, self.dtype)
+        self.shards = shards_of(job, self.coordinates)
+        padding = 0 if self.shards is None else self.shards.padding
+        kernel = _engine.make_kernel(job.posterior, self.coordinates, job.sampler, job.moves, padding)
+        if self.shards is None:
+            self.compiled = compile_kernel(kernel, self.batched, self.dtype)
+        else:
+            self.compiled = compile_over_devices(kernel, self.shards, self.dtype)
         self.observer = _engine.make_observer(
-            job.posterior, self.coordinates, kernel_pairs(job.posterior), job.record.test, self.dtype
+            job.posterior, self.coordinates, kernel_pairs(job.posterior), job.record.test, self.dtype, self.shards
         )
         self.snapshot_draws = evenly_spaced(job.draws, job.record.snapshots)
         self.kernel_draws = kernel_draws(job.draws) if job.record.averages_kernels(job.posterior) else ()
@@ -76,9 +91,9 @@ class _Loop:
         self.iteration, self.draws, self.kernel_count = (
             progress[name] for name in ("iteration", "draws", "kernel_count")
         )
-        self.state = state_of(arrays, self.job.posterior.network.depth)
+        self.state = self._placed(state_of(arrays, self.job.posterior.network.depth))
         self.class_activation = list(arrays["class_activation_sum"])
-        self.kernel_sum = jnp.asarray(arrays["kernel_sum"])
+        self.kernel_sum = self._everywhere(arrays["kernel_sum"])
         if self.jumping is not None:
             self.tables = self.jumping.tables(arrays)
 
@@ -86,9 +101,8 @@ class _Loop:
         job = self.job
         starts = [initial(job.start, job.posterior, self.coordinates, (job.seed, chain)) for chain in self.chains]
 
-        def stack(parts):
-            array = np.stack(parts) if self.batched else parts[0]
-            return jnp.asarray(np.asarray(array, self.dtype))
+        def stack(parts) -> Any:
+            return np.asarray(np.stack(parts) if self.batched else parts[0], self.dtype)
 
         position = Position(
             stack([first for first, _, _ in starts]),
@@ -97,18 +111,35 @@ class _Loop:
         )
         zero = stack([np.zeros(())] * len(starts))
         log_step = stack([np.log(_engine.first_step_size(job.posterior, job.sampler))] * len(starts))
-        self.state = _engine.State(position, log_step, zero, zero)
+        self.state = self._placed(_engine.State(position, log_step, zero, zero))
         self.iteration = self.draws = self.kernel_count = 0
         task, network = job.posterior.task, job.posterior.network
         self.class_activation = [np.zeros((network.width, task.classes)) for _ in self.chains]
-        self.kernel_sum = stack(
-            [np.zeros((network.depth, task.P, task.P) if self.kernel_draws else (0,))] * len(starts)
+        self.kernel_sum = self._everywhere(
+            stack([np.zeros((network.depth, task.P, task.P) if self.kernel_draws else (0,))] * len(starts))
         )
+
+    # Between the host and the device or devices.
+
+    def _everywhere(self, array: Any) -> jax.Array:
+        return jnp.asarray(array) if self.shards is None else self.shards.put(array, array.dtype, None)
+
+    def _placed(self, state: _engine.State) -> _engine.State:
+        if self.shards is None:
+            return jax.tree.map(jnp.asarray, state)
+        others = (self._everywhere(value) for value in state[1:])
+        return _engine.State(self.shards.position(state.position, self.dtype), *others)
+
+    def _fetch(self, tree: Any) -> Any:
+        """In NumPy, without the inputs that are only padding."""
+        return jax.device_get(tree) if self.shards is None else self.shards.fetch(tree)
 
     # The loop.
 
     def run(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
         self.begin()
+        if _hosts.several():
+            _hosts.check_same("the start", state_arrays(self._fetch(self.state)).values())
         self.written = time.monotonic()
         total = self.job.warmup_iterations + self.job.draws * self.job.thin
         stopped = False
@@ -125,8 +156,8 @@ class _Loop:
                 self._keep_warmup(info, temperature)
             # A draw is made of `thin` iterations: between them there is nothing whole to write.
             whole = not self.pending[0]
-            stopped = whole and stop()
             due = time.monotonic() - self.written >= self.job.checkpoint_seconds or len(self.draw_buffer[0]) >= _BUFFER
+            stopped, due = _hosts.any_stops_first_is_due(whole and stop(), due)
             if stopped or self.iteration == total or (due and whole):
                 self._flush()
             self._report(report, info, phase, temperature, total)
@@ -183,7 +214,9 @@ class _Loop:
         wanted = (id(phase), temperature)
         if self._settings is None or self._settings[0] != wanted:
             job = self.job
-            problem = _engine.make_problem(job.posterior, self.coordinates, job.sampler, phase, temperature, self.dtype)
+            problem = _engine.make_problem(
+                job.posterior, self.coordinates, job.sampler, phase, temperature, self.dtype, self.shards
+            )
             control = _engine.make_control(job.posterior, job.sampler, phase, temperature, self.dtype)
             self._settings = (wanted, problem, control)
         return self._settings[1], self._settings[2]
@@ -265,11 +298,13 @@ class _Loop:
         if draw in self.kernel_draws:
             self.kernel_sum = self.compiled.add_kernels(self.problem, position, self.kernel_sum)
             self.kernel_count += 1
+        if self.shards is not None:
+            observed = self.shards.without_padding(observed)
         for i, one in enumerate(self._split(observed)):
             if self.job.posterior.temperature == 0:
                 one["log_density"] = np.nan
             self.class_activation[i] = self.class_activation[i] + np.asarray(one.pop("class_activation"), np.float64)
-            self.draw_buffer[i].append({**one, **_combine(self.pending[i])})
+            self.draw_buffer[i].append({**one, **combine(self.pending[i])})
             self.pending[i] = []
         if draw in self.snapshot_draws:
             self._take_snapshot()
@@ -278,9 +313,11 @@ class _Loop:
     def _take_snapshot(self) -> None:
         position = self.state.position
         observer, outside = self._observer_now()
-        snapshots = jax.device_get(
+        snapshots = self._fetch(
             self.compiled.snapshot(self.problem, observer, position, self.seed, self.chain_numbers, outside)
         )
+        if self.job.record.weights:
+            position = self._fetch(position)
         for i, (chain, one, kept) in enumerate(
             zip(self.chains, self._split(position), self._split(snapshots), strict=True)
         ):
@@ -312,11 +349,11 @@ class _Loop:
         warmup_done = min(self.iteration, self.job.warmup_iterations)
         kernel_sum = np.asarray(self.kernel_sum)
         for i, writer in enumerate(self.writers):
-            _write(writer, "warmup_sample_stats", warmup_done, self.warmup_buffer[i])
-            for group, names in _GROUPS.items():
+            write(writer, "warmup_sample_stats", warmup_done, self.warmup_buffer[i])
+            for group, names in GROUPS.items():
                 rows = [{name: row[name] for name in names if name in row} for row in self.draw_buffer[i]]
-                _write(writer, group, self.draws, rows)
-            _write(writer, "snapshots", snapshots_done, self.snapshot_buffer[i])
+                write(writer, group, self.draws, rows)
+            write(writer, "snapshots", snapshots_done, self.snapshot_buffer[i])
             if self.draw_buffer[i]:
                 means = {"class_activation": self.class_activation[i] / self.draws}
                 if self.kernel_count:
@@ -332,7 +369,9 @@ class _Loop:
         # between, the chains go on from one common iteration.
         for writer in self.writers[1:]:
             writer.checkpoint({}, progress)
-        arrays = state_arrays(jax.device_get(self.state)) | {
+        arrays = state_arrays(self._fetch(self.state))
+        _hosts.check_same(f"the state after iteration {self.iteration}", arrays.values())
+        arrays |= {
             "class_activation_sum": np.stack(self.class_activation),
             "kernel_sum": kernel_sum,
             **table_arrays(self.tables),
@@ -356,28 +395,3 @@ class _Loop:
                     int(one.trajectory.steps),
                 )
             )
-
-
-_GROUPS = {
-    "posterior": ("readout",),
-    "posterior_predictive": ("f", "f_test"),
-    "sample_stats": (
-        "log_density", "loss", "sum_a2", "acceptance", "energy_error", "step_size", "steps", "diverging", "shortened",
-        "move_attempts", "move_accepted", "kernel_entry", "readout_norm",
-    ),
-}  # fmt: skip
-
-
-def _combine(iterations: list[dict[str, Any]]) -> dict[str, Any]:
-    """The statistics of a draw from those of its iterations."""
-    combined = dict(iterations[-1])
-    combined["acceptance"] = float(np.mean([one["acceptance"] for one in iterations]))
-    for name in ("steps", "diverging", "shortened", "move_attempts", "move_accepted"):
-        combined[name] = sum(one[name] for one in iterations)
-    return combined
-
-
-def _write(writer: ChainWriter, group: str, done: int, rows: list[dict[str, Any]]) -> None:
-    if rows and rows[0]:
-        stacked = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
-        writer.write(group, done - len(rows), stacked)

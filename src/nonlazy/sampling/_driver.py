@@ -1,28 +1,26 @@
 """`sample`: checks a request, lays out the run on disk, and has its chains run."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any, Literal
 
 import numpy as np
 
-from nonlazy.errors import InvalidInput, SamplingError, StoreError
+from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.posterior import Posterior
-from nonlazy.sampling._chain_progress import Progress
+from nonlazy.sampling import _hosts
 from nonlazy.sampling._coordinates import orthogonal
+from nonlazy.sampling._devices import Devices, check_moves, resolve_devices
 from nonlazy.sampling._job import Job
+from nonlazy.sampling._processes import in_processes
 from nonlazy.sampling._progress import Display, display
 from nonlazy.sampling._record import Record, constants, evenly_spaced, variables
 from nonlazy.sampling._run import Run, open_run
@@ -35,9 +33,6 @@ from nonlazy.sampling.store._provenance import collect_provenance
 
 ChainMethod = Literal["processes", "batched", "sequential"]
 _PRECISIONS = ("float32", "float64")
-# How long processes that were asked to stop may take to write what they have; one that compiles cannot hear. Whatever
-# is killed then, its last checkpoint stands.
-_GRACE_SECONDS = 5.0
 
 
 def sample(
@@ -55,6 +50,7 @@ def sample(
     precision: Literal["float32", "float64"] = "float32",
     record: Record | None = None,
     chain_method: ChainMethod | None = None,
+    devices: Devices | None = None,
     checkpoint_seconds: float = 5.0,
     resume: bool | None = None,
     overwrite: bool = False,
@@ -80,6 +76,9 @@ def sample(
     - `chain_method`: `"processes"` (one chain a process, as many at a time as there are cores; the rule on CPUs),
       `"batched"` (all chains in one program; the rule on accelerators) or `"sequential"` (one after another, in this
       process). It is part of the configuration, since rounding depends on it.
+    - `devices`: share the inputs of each chain out over so many devices, or over `"all"` that JAX sees, those of the
+      other hosts of `jax.distributed` included; chains then run one after another. None is one device. HMC, Langevin
+      and gradient descent, with rotations; jumps need one device. Rounding depends on it, nothing else does.
     - `checkpoint_seconds`: time between checkpoints, 0 for one after each iteration; changes no draw.
     - `resume`: a run of the same configuration at `store` goes on where it stopped; True insists that there is one.
     - `overwrite`: start afresh, whatever run is at `store`.
@@ -109,26 +108,36 @@ def sample(
         raise InvalidInput("resume=True needs store, the folder of the run to go on with")
     sampler = resolve_sampler(sampler, posterior)
     start = resolve_start(start, posterior)
-    moves = resolve_moves(moves, posterior, sampler, orthogonal(posterior.task))
+    devices = resolve_devices(devices)
+    asked, moves = moves, resolve_moves(moves, posterior, sampler, orthogonal(posterior.task))
+    check_moves(devices, asked, moves)
     warmup = default_warmup(posterior, sampler, moves) if warmup is None else warmup
     _whole("warmup", warmup, 0)
     warmup = int(warmup)
-    method = _chain_method(chain_method)
-    device = "cpu" if method == "processes" else _device()
+    method = _chain_method(chain_method, devices)
+    device = "cpu" if method == "processes" else _device(devices)
+    if store is None and _hosts.several():
+        raise InvalidInput("store is None, and JAX runs on several hosts: give a folder that all of them see")
 
     temporary = tempfile.mkdtemp(prefix="nonlazy-") if store is None else None
     path = Path(temporary, "run.zarr") if temporary else Path(store or "").absolute()
     job = Job(
         path, posterior, sampler, moves, start, warmup, draws, thin, seed, precision,
-        record or Record(), checkpoint_seconds,
+        record or Record(), checkpoint_seconds, devices,
     )  # fmt: skip
     try:
-        if _lay_out(job, chains, method, device, experiment, resume, overwrite) != "complete":
+        state = _hosts.lay_out(
+            lambda: _lay_out(job, chains, method, device, experiment, resume, overwrite),
+            lambda: _store.status(path, posterior, _configuration(job, chains, method)),
+        )
+        if state != "complete":
             total = job.warmup_iterations + draws * thin
-            with display(progress, chains, total) as shown:
-                run = _in_processes if method == "processes" else _in_this_process
-                run(job, chains, method, shown)
-            _store.finish(path)
+            with display(progress and _hosts.first(), chains, total) as shown:
+                if method == "processes":
+                    in_processes(job, chains, shown)
+                else:
+                    _in_this_process(job, chains, method, shown)
+            _hosts.as_first_does(lambda: str(_store.finish(path)))
         opened = open_run(path, posterior.network.phi if _is_custom(posterior) else None)
     except BaseException:
         if temporary:
@@ -150,7 +159,14 @@ def _is_custom(posterior: Posterior) -> bool:
     return BUILTIN.get(posterior.network.phi.name) is not posterior.network.phi
 
 
-def _chain_method(wanted: ChainMethod | None) -> ChainMethod:
+def _chain_method(wanted: ChainMethod | None, devices: int = 1) -> ChainMethod:
+    if devices > 1:
+        if wanted not in (None, "sequential"):
+            raise InvalidInput(
+                f"chain_method is {wanted!r}, and devices is {devices}: chains over many devices run one after "
+                "another, chain_method='sequential'"
+            )
+        return "sequential"
     if wanted is None:
         return "processes" if _on_cpu() else "batched"
     if wanted not in ("processes", "batched", "sequential"):
@@ -170,10 +186,14 @@ def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def _device() -> str:
+def _device(devices: int) -> str:
     import jax
 
-    return jax.devices()[0].device_kind
+    kind = jax.devices()[0].device_kind
+    if devices == 1:
+        return kind
+    hosts = jax.process_count()
+    return f"{devices} x {kind}" + (f" on {hosts} hosts" if hosts > 1 else "")
 
 
 def _configuration(job: Job, chains: int, method: ChainMethod) -> dict[str, Any]:
@@ -194,6 +214,7 @@ def _configuration(job: Job, chains: int, method: ChainMethod) -> dict[str, Any]
         "precision": job.precision,
         "record": asdict(job.record),
         "chain_method": method,
+        **({"devices": job.devices} if job.devices > 1 else {}),
     }
 
 
@@ -259,115 +280,3 @@ def _in_this_process(job: Job, chains: int, method: ChainMethod, shown: Display)
     finally:
         if previous is not None:
             signal.signal(signal.SIGINT, previous)
-
-
-def _in_processes(job: Job, chains: int, method: ChainMethod, shown: Display) -> None:
-    import cloudpickle
-
-    at_once = max(
-        1, min(chains, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
-    waiting = [chain for chain in range(chains) if not _is_done(job, chain)]
-    running: dict[int, subprocess.Popen] = {}
-    messages: Queue[tuple[int, dict[str, Any] | None]] = Queue()
-    complaints: dict[int, Any] = {}
-    failure: Exception | None = None
-    try:
-        while waiting or running:
-            while waiting and len(running) < at_once and failure is None:
-                chain = waiting.pop(0)
-                complaints[chain] = tempfile.TemporaryFile()
-                running[chain] = _launch(cloudpickle.dumps((job, chain)), chain, complaints[chain], messages)
-            try:
-                chain, message = messages.get(timeout=0.5)
-            except Empty:
-                continue
-            if message is None:
-                code = running.pop(chain).wait()
-                if code and failure is None:
-                    failure = _died(chain, code, complaints[chain])
-                    waiting.clear()
-                    _ask_to_stop(running)
-            elif "progress" in message:
-                shown.show(Progress(**message["progress"]))
-            elif "error" in message and failure is None:
-                failure = _reported(chain, message, complaints[chain])
-                waiting.clear()
-                _ask_to_stop(running)
-    except BaseException:
-        _ask_to_stop(running)
-        for process in running.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE_SECONDS)
-            process.kill()
-        raise
-    finally:
-        for said in complaints.values():
-            said.close()
-    if failure is not None:
-        raise failure
-
-
-def _is_done(job: Job, chain: int) -> bool:
-    progress = _store.chain_progress(job.path, _store.read_attributes(job.path))[chain]
-    return progress.get("draws", 0) == job.draws
-
-
-def _launch(job: bytes, chain: int, complaints: Any, messages: Queue) -> subprocess.Popen:
-    environment = dict(os.environ)
-    # One thread a chain: cores are shared out between chains, and rounding must not depend on how many there are.
-    environment |= {"PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-    flags = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
-    # What this process can import its own can, too: a function of the user's own may live beside their script.
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "nonlazy.sampling._worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        env=environment,
-    )
-    assert process.stdin is not None and process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    def talk() -> None:
-        with suppress(BrokenPipeError):
-            with stdin:
-                stdin.write(job)
-        with stdout:
-            for line in stdout:
-                with suppress(ValueError):
-                    messages.put((chain, json.loads(line)))
-        messages.put((chain, None))
-
-    threading.Thread(target=talk, daemon=True).start()
-    return process
-
-
-def _ask_to_stop(running: dict[int, subprocess.Popen]) -> None:
-    for process in running.values():
-        with suppress(ProcessLookupError):
-            process.terminate()
-
-
-def _said(complaints: Any) -> str:
-    complaints.seek(0)
-    return complaints.read().decode(errors="replace").strip()
-
-
-def _died(chain: int, code: int, complaints: Any) -> SamplingError:
-    why = f"signal {-code}" if code < 0 else f"exit status {code}"
-    hint = " (often the sign of too little memory)" if code == -signal.SIGKILL else ""
-    said = _said(complaints)
-    return SamplingError(
-        f"the process of chain {chain} ended with {why}{hint}; what was drawn before is intact and the same request "
-        f"goes on from there{': ' + said[-2000:] if said else ''}"
-    )
-
-
-def _reported(chain: int, message: dict[str, Any], complaints: Any) -> Exception:
-    text = f"chain {chain}: {message['error']}"
-    if not message["known"]:
-        return SamplingError(f"{text} ({message['type']}); its traceback:\n{_said(complaints)[-4000:]}")
-    return {"StoreError": StoreError, "InvalidInput": InvalidInput}.get(message["type"], SamplingError)(text)

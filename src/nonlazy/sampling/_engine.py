@@ -1,8 +1,6 @@
 """Compiled pieces of a chain: one iteration (trajectory, moves, adaptation) and one observation."""
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -12,16 +10,17 @@ from jaxtyping import Array, Float, Int
 
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._coordinates import Coordinates
-from nonlazy.sampling._fetching import Fetched
 from nonlazy.sampling._record import SORTED_NORMS
 from nonlazy.sampling._samplers import HMC, GradientDescent, Langevin, Moves, Rotations, Sampler
 from nonlazy.sampling._schedule import Phase
+from nonlazy.sampling._shards import Shards
 from nonlazy.sampling.kernels import _hamiltonian, _langevin, _rotations
 from nonlazy.sampling.kernels._potential import (
     Architecture,
     Position,
     Problem,
     loss_of,
+    of_inputs,
     outputs,
     preactivations,
     propagate,
@@ -79,10 +78,12 @@ class IterationInfo(NamedTuple):
     loss: Float[Array, ""]
 
 
-def make_kernel(posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Moves | None) -> Kernel:
+def make_kernel(
+    posterior: Posterior, coordinates: Coordinates, sampler: Sampler, moves: Moves | None, padding: int = 0
+) -> Kernel:
     """The compiled algorithm that settings ask for."""
     phi = posterior.network.phi
-    architecture = Architecture(phi, posterior.network.depth, coordinates.factor is not None)
+    architecture = Architecture(phi, posterior.network.depth, coordinates.factor is not None, padding)
     algorithm: Algorithm = (
         "hmc" if isinstance(sampler, HMC) else "langevin" if isinstance(sampler, Langevin) else "gradient-descent"
     )
@@ -93,9 +94,15 @@ def make_kernel(posterior: Posterior, coordinates: Coordinates, sampler: Sampler
 
 
 def make_problem(
-    posterior: Posterior, coordinates: Coordinates, sampler: Sampler, phase: Phase, temperature: float, dtype
+    posterior: Posterior,
+    coordinates: Coordinates,
+    sampler: Sampler,
+    phase: Phase,
+    temperature: float,
+    dtype,
+    shards: Shards | None = None,
 ) -> Problem:
-    """The potential at a phase's temperature and targets, as arrays of `dtype`."""
+    """The potential at a phase's temperature and targets, as arrays of `dtype`, shared out over `shards`."""
     network = posterior.network
     noise = temperature / network.width if network.readout == "non-lazy" else temperature
     gain = network.readout_scale * math.sqrt(posterior.sigma_a2)
@@ -105,12 +112,10 @@ def make_problem(
     targets = posterior.task.Y if phase.targets is None else phase.targets
     factor = coordinates.scale if coordinates.factor is None else coordinates.factor
     hidden_scale = np.sqrt(np.array(posterior.sigma2[1:]) / network.width)
-    return Problem(
-        *(
-            jnp.asarray(np.asarray(value, dtype))
-            for value in (factor, hidden_scale, gain, pull, inverse_noise, prior, targets.T)
-        )
-    )
+    values = Problem(factor, hidden_scale, gain, pull, inverse_noise, prior, targets.T)  # type: ignore[arg-type]
+    if shards is not None:
+        return shards.problem(values, dtype)
+    return Problem(*(jnp.asarray(np.asarray(value, dtype)) for value in values))
 
 
 def make_control(posterior: Posterior, sampler: Sampler, phase: Phase, temperature: float, dtype) -> Control:
@@ -231,7 +236,9 @@ class Observer(NamedTuple):
     test_outside: Float[Array, "P_test N0"] | None
 
 
-def make_observer(posterior: Posterior, coordinates: Coordinates, pairs: np.ndarray, test: bool, dtype) -> Observer:
+def make_observer(
+    posterior: Posterior, coordinates: Coordinates, pairs: np.ndarray, test: bool, dtype, shards: Shards | None = None
+) -> Observer:
     """The observer of a posterior's draws; `test` asks for outputs on the task's test inputs."""
     task = posterior.task
     weights = np.zeros((task.P, task.classes))
@@ -241,11 +248,11 @@ def make_observer(posterior: Posterior, coordinates: Coordinates, pairs: np.ndar
     if test and task.X_test is not None:
         inside, outside = coordinates.test_factors(task.X_test)
 
-    def real(value) -> Array:
-        return jnp.asarray(np.asarray(value, dtype))
+    def real(value, axis: int | None = 0) -> Array:
+        return jnp.asarray(np.asarray(value, dtype)) if shards is None else shards.put(value, dtype, axis)
 
     return Observer(
-        real(math.sqrt(posterior.sigma_a2)),
+        real(math.sqrt(posterior.sigma_a2), None),
         jnp.asarray(pairs, jnp.int32),
         real(weights),
         None if inside is None else real(inside),
@@ -267,7 +274,7 @@ def observe(
     layers = preactivations(architecture, problem, position)
     phis = [architecture.phi(z) for z in layers]
     output = problem.gain * (position.readout @ phis[-1])
-    loss = loss_of(output - problem.targets)
+    loss = loss_of(of_inputs(architecture, output - problem.targets))
     readout = observer.sigma_a * position.readout
     N = readout.shape[1]
     norms = jnp.sum(readout * readout, axis=0)
@@ -327,62 +334,6 @@ def add_kernels(
     kernel: Kernel, problem: Problem, position: Position, total: Float[Array, "L P P"]
 ) -> Float[Array, "L P P"]:
     """`total` plus K_l of every layer on the training inputs."""
-    phis = [kernel.architecture.phi(z) for z in preactivations(kernel.architecture, problem, position)]
+    layers = preactivations(kernel.architecture, problem, position)
+    phis = [kernel.architecture.phi(z)[:, : total.shape[-1]] for z in layers]
     return total + jnp.stack([phi.T @ phi / phi.shape[0] for phi in phis])
-
-
-class Compiled(NamedTuple):
-    """The compiled functions, for one chain or for a batch of chains with a leading axis.
-
-    - `iterate`: the new state, and `IterationInfo` in NumPy.
-    - `observe`: None, and what is kept of a draw in NumPy.
-    - `snapshot`, `add_kernels`: as the functions.
-    """
-
-    iterate: Callable[..., tuple[State, IterationInfo]]
-    observe: Fetched
-    snapshot: Any
-    add_kernels: Any
-
-
-def fusible(kernel: Kernel, batched: bool, dtype) -> bool:
-    """Whether a gradient is one fused sweep: one hidden layer on orthogonal inputs, in single precision, one chain at a
-    time on a CPU."""
-    from nonlazy.sampling.kernels._fused_activations import supports
-
-    architecture = kernel.architecture
-    return (
-        kernel.algorithm == "hmc"
-        and architecture.depth == 1
-        and not architecture.factored
-        and not batched
-        and dtype == np.float32
-        and jax.default_backend() == "cpu"
-        and supports(architecture.phi)
-    )
-
-
-def compile_kernel(kernel: Kernel, batched: bool, dtype) -> Compiled:
-    """Jit the pieces; `batched` maps them over chains that share problem and settings."""
-
-    def over(function, axes):
-        bound = partial(function, kernel)
-        return jax.jit(jax.vmap(bound, in_axes=axes) if batched else bound)
-
-    def observed(*arguments):
-        return None, observe(kernel, *arguments)
-
-    axes = (None, None, 0, None, 0, None)
-    if fusible(kernel, batched, dtype):
-        # Numba takes half a second to import, and is needed here alone.
-        from nonlazy.sampling._fused_iteration import FusedIteration
-
-        iterated = FusedIteration(kernel)
-    else:
-        iterated = Fetched(partial(iterate, kernel), axes, batched, dtype)
-    return Compiled(
-        iterated,
-        Fetched(observed, axes, batched, dtype),
-        over(snapshot, axes),
-        over(add_kernels, (None, 0, 0)),
-    )

@@ -14,16 +14,25 @@ class Fetched:
     comes as a tree of NumPy arrays of one precision.
 
     **Arguments:** `function`; `axes`: for each argument 0 where a batch of chains has its leading axis, else None;
-    `batched`; `dtype`: the precision. Whole numbers must be small enough for it (below 2^24 in float32).
+    `batched`; `dtype`: the precision. Whole numbers must be small enough for it (below 2^24 in float32). `shardings`:
+    of `kept` and of the one array, where there are many devices.
     """
 
-    def __init__(self, function: Callable[..., tuple[Any, Any]], axes: tuple[int | None, ...], batched: bool, dtype):
+    def __init__(
+        self,
+        function: Callable[..., tuple[Any, Any]],
+        axes: tuple[int | None, ...],
+        batched: bool,
+        dtype,
+        shardings: tuple[Any, Any] | None = None,
+    ):
         def packed(*arguments):
             kept, fetched = function(*arguments)
             return kept, jnp.concatenate([jnp.ravel(leaf).astype(dtype) for leaf in jax.tree.leaves(fetched)])
 
         self._function, self._axes, self._batched = function, axes, batched
-        self._compiled = jax.jit(jax.vmap(packed, in_axes=axes) if batched else packed)
+        over = jax.vmap(packed, in_axes=axes) if batched else packed
+        self._compiled = jax.jit(over) if shardings is None else jax.jit(over, out_shardings=shardings)
         self._shapes: list[tuple[int, ...]] | None = None
         self._structure: Any = None
 

@@ -27,6 +27,7 @@ class Job:
     precision: Literal["float32", "float64"]
     record: Record
     checkpoint_seconds: float
+    devices: int = 1
 
     @property
     def phases(self) -> tuple[Phase, ...]:

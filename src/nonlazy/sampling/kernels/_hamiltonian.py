@@ -28,7 +28,7 @@ from nonlazy.sampling.kernels._potential import (
     choose,
     gradient,
     loss_of,
-    normal_like,
+    momentum_like,
 )
 
 
@@ -101,7 +101,7 @@ def iterate(
     """One iteration of Hamiltonian Monte Carlo; leaves exp(-U) invariant where `trajectory.adjusted` is 1."""
     dtype = position.readout.dtype
     momentum_key, jitter_key, accept_key = jax.random.split(key, 3)
-    momentum = normal_like(momentum_key, position)
+    momentum = momentum_like(architecture, momentum_key, position)
     spread = 1.0 + trajectory.jitter * jax.random.uniform(jitter_key, (), dtype, -1.0, 1.0)
     pairs = jnp.ceil(0.5 * trajectory.length * spread / trajectory.step_size)
     most = jnp.maximum(trajectory.max_steps // 2, 1).astype(dtype)

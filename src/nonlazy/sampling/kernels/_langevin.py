@@ -25,7 +25,7 @@ from nonlazy.sampling.kernels._potential import (
     choose,
     gradient,
     loss_of,
-    normal_like,
+    momentum_like,
     residual_of,
 )
 
@@ -54,7 +54,7 @@ def iterate(
     def body(index, carry):
         position, force, loss, acceptance, accepted, _, diverging = carry
         noise_key, accept_key = jax.random.split(jax.random.fold_in(key, index))
-        momentum = normal_like(noise_key, position)
+        momentum = momentum_like(architecture, noise_key, position)
         half = jax.tree.map(lambda v, e, g: v - 0.5 * e * g, momentum, step, force)
         new = jax.tree.map(lambda x, e, v: x + e * v, position, step, half)
         new_force, new_residual = gradient(architecture, problem, new)

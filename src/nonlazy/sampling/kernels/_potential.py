@@ -23,11 +23,13 @@ class Position(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """What decides the compiled code: activation and whether z^1 needs a matrix product."""
+    """What decides the compiled code: activation, whether z^1 needs a matrix product, and how many of the inputs, the
+    last ones, only fill the data up to the same number of inputs on each device: they count for nothing."""
 
     phi: Activation
     depth: int
     factored: bool
+    padding: int = 0
 
 
 class Problem(NamedTuple):
@@ -77,7 +79,14 @@ def outputs(
 def residual_of(architecture: Architecture, problem: Problem, position: Position) -> Float[Array, "m P"]:
     """f - y on the training inputs."""
     last = preactivations(architecture, problem, position)[-1]
-    return outputs(architecture, problem, position, last) - problem.targets
+    return of_inputs(architecture, outputs(architecture, problem, position, last) - problem.targets)
+
+
+def of_inputs(architecture: Architecture, values: Float[Array, "m P"]) -> Float[Array, "m P"]:
+    """`values`, with zeros at the inputs that are only padding."""
+    if not architecture.padding:
+        return values
+    return jnp.where(jnp.arange(values.shape[-1]) < values.shape[-1] - architecture.padding, values, 0.0)
 
 
 def loss_of(residual: Float[Array, "m P"]) -> Float[Array, ""]:
@@ -89,7 +98,7 @@ def gradient(architecture: Architecture, problem: Problem, position: Position) -
     """dU/dx and the residual f - y, by hand: one forward and one backward pass, nothing recomputed."""
     layers = preactivations(architecture, problem, position)
     phis = [architecture.phi(z) for z in layers]
-    residual = problem.gain * (position.readout @ phis[-1]) - problem.targets
+    residual = of_inputs(architecture, problem.gain * (position.readout @ phis[-1]) - problem.targets)
     force = problem.pull * residual
     readout = problem.prior * position.readout + force @ phis[-1].T
     backward = position.readout.T @ force
@@ -125,6 +134,17 @@ def normal_like(key: Array, position: Position) -> Position:
     leaves, structure = jax.tree.flatten(position)
     keys = jax.random.split(key, len(leaves))
     return jax.tree.unflatten(structure, [normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)])
+
+
+def momentum_like(architecture: Architecture, key: Array, position: Position) -> Position:
+    """Independent N(0, 1) in the shape of a position: the same numbers whatever the padding, which gets zeros."""
+    padding = 0 if architecture.factored else architecture.padding
+    if not padding:
+        return normal_like(key, position)
+    N, inputs = position.first.shape
+    first = jax.ShapeDtypeStruct((N, inputs - padding), position.first.dtype)
+    drawn = normal_like(key, position._replace(first=first))
+    return drawn._replace(first=jnp.pad(drawn.first, ((0, 0), (0, padding))))
 
 
 def choose(condition: Bool[Array, ""], new: Position, old: Position) -> Position:

@@ -21,7 +21,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, outputs, preactivations
+from nonlazy.sampling.kernels._potential import (
+    Architecture,
+    Position,
+    Problem,
+    of_inputs,
+    outputs,
+    preactivations,
+)
 
 
 # Angles: uniform on (-pi/2, pi/2) times one of these factors, with these probabilities; radii: log-uniform.
@@ -46,7 +53,7 @@ def rotate_pairs(
     subset = architecture.depth == 1 and not architecture.factored
     rows = position.first if architecture.depth == 1 else position.hidden[-1]
     z = preactivations(architecture, problem, position)[-1]
-    residual = outputs(architecture, problem, position, z) - problem.targets
+    residual = of_inputs(architecture, outputs(architecture, problem, position, z) - problem.targets)
 
     def attempt(index, carry):
         readout, rows, z, residual, accepted = carry
@@ -86,6 +93,7 @@ def rotate_pairs(
         change = problem.gain * (
             b_i[:, None] * phi(new_i) + b_j[:, None] * phi(new_j) - a_i[:, None] * phi(z_i) - a_j[:, None] * phi(z_j)
         )
+        change = of_inputs(architecture, change)
         log_acceptance = -problem.inverse_noise * (
             0.5 * jnp.sum(change * change) + jnp.sum(change * residual)
         ) + log_selection_ratio(jnp.sum(b_i**2), jnp.sum(b_j**2), weights[i], weights[j])
