@@ -6,7 +6,7 @@ from typing import Any
 from nonlazy.errors import InvalidInput
 from nonlazy.figures._definition import FigureDefinition
 from nonlazy.figures._produce import FigureResult, produce
-from nonlazy.figures.ours import EQUILIBRIUM
+from nonlazy.figures.ours import DEEP_RELU, EQUILIBRIUM, FEW_SHOT, MANY_OUTPUTS
 from nonlazy.figures.paper import (
     FIGURE_1,
     FIGURE_2,
@@ -43,6 +43,9 @@ _ALL = (
     S_DESCENT,
     S_EMERGENCE,
     EQUILIBRIUM,
+    FEW_SHOT,
+    MANY_OUTPUTS,
+    DEEP_RELU,
 )
 FIGURES: dict[str, FigureDefinition] = {one.name: one for one in _ALL}
 
@@ -71,7 +74,7 @@ def figure(
 
     **Arguments:**
 
-    - `name`: "1" to "7" of the paper, or "s-..." of its supplement; `FIGURES` lists them.
+    - `name`: "1" to "7" of the paper, "s-..." of its supplement, or one of ours; `FIGURES` lists them.
     - `quick`, `out`, `resume`, `overwrite`, `progress`: as in `produce`.
     - `sampling`: other values for keys of `[sampling]` in every experiment, as `draws=400`.
 
