@@ -8,6 +8,7 @@ from . import (
     figures as figures,
     plots as plots,
     sampling as sampling,
+    sweeps as sweeps,
     tasks as tasks,
     theory as theory,
 )

@@ -12,6 +12,7 @@ from nonlazy.cli._figure import figure
 from nonlazy.cli._report import report
 from nonlazy.cli._run import run
 from nonlazy.cli._show import show
+from nonlazy.cli._sweep import sweep
 from nonlazy.cli._theory import theory
 
 
@@ -44,8 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (figure, run, theory, show, report, codes, experiments):
-    app.command(help=_help(command.__doc__ or ""), no_args_is_help=command not in (figure, experiments))(command)
+for command in (figure, run, sweep, theory, show, report, codes, experiments):
+    app.command(help=_help(command.__doc__ or ""), no_args_is_help=command not in (figure, sweep, experiments))(command)
 
 
 def _version(wanted: bool) -> bool:

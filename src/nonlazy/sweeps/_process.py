@@ -1,0 +1,116 @@
+"""Has a point run in a process of its own, watches it, and starts it again where it dies."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from nonlazy.errors import StoreError
+from nonlazy.sweeps._job import Job
+from nonlazy.sweeps._record import Record, write_record
+
+
+_POLL_SECONDS = 0.1
+# How long a point that was asked to stop may take to write its checkpoints.
+_GRACE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a point ended. **Fields:** `number` of the point; `state`; `error`: why it failed; `seconds`: it took."""
+
+    number: int
+    state: Literal["done", "failed", "stopped"]
+    error: str = ""
+    seconds: float = 0.0
+
+
+def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome:
+    """Runs a point in a process, again after each death of it, up to `retries` times; it goes on where it stood.
+
+    **Arguments:** `stopping`: asked every moment whether to stop the process, checkpointed.
+    """
+    begun, deaths = time.monotonic(), []
+    while True:
+        with tempfile.TemporaryFile() as complaints:
+            process = _launch(job, complaints)
+            answer = _wait(process, stopping)
+            if answer is not None:
+                return Outcome(job.number, _state(answer), answer["error"], time.monotonic() - begun)
+            if stopping():
+                return Outcome(job.number, "stopped", seconds=time.monotonic() - begun)
+            deaths.append(_cause(process.returncode, complaints))
+        if len(deaths) > retries:
+            error = died(deaths)
+            with suppress(StoreError):
+                write_record(job.folder, Record("failed", error=error, identity=job.identity, theory=job.theory))
+            return Outcome(job.number, "failed", error, time.monotonic() - begun)
+
+
+def died(deaths: list[str]) -> str:
+    """What to say of a point whose processes ended in these ways."""
+    times = f"{len(deaths)} times, the last time " if len(deaths) > 1 else ""
+    return f"its process died {times}{deaths[-1]}; what was drawn is kept, and the same sweep goes on from there"
+
+
+def _launch(job: Job, complaints) -> subprocess.Popen:
+    environment = dict(os.environ)
+    # One thread a point: cores are shared out between points.
+    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    # What this process can import its own can, too.
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "nonlazy.sweeps._worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        env=environment,
+        # Ctrl-C reaches the whole group of a terminal; the sweep decides what it means.
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(pickle.dumps(job))
+    return process
+
+
+def _wait(process: subprocess.Popen, stopping: Callable[[], bool]) -> dict[str, str] | None:
+    """What the process answers when it ends; None where it ends without an answer."""
+    asked: float | None = None
+    try:
+        while process.poll() is None:
+            if asked is None and stopping():
+                asked = time.monotonic()
+                process.terminate()
+            elif asked is not None and time.monotonic() - asked > _GRACE_SECONDS:
+                process.kill()
+            time.sleep(_POLL_SECONDS)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        text = stdout.read()
+    with suppress(ValueError):
+        return json.loads(text)
+    return None
+
+
+def _state(answer: dict[str, str]) -> Literal["done", "failed"]:
+    return "done" if answer["state"] == "done" else "failed"
+
+
+def _cause(code: int, complaints) -> str:
+    complaints.seek(0)
+    said = complaints.read().decode(errors="replace").strip()[-2000:]
+    hint = " (often the sign of too little memory)" if code == -9 else ""
+    why = f"by signal {-code}{hint}" if code < 0 else f"with exit status {code}"
+    return f"{why}{': ' + said if said else ''}"

@@ -1,0 +1,78 @@
+"""A sweep on a Dask cluster of processes of their own, one of which is killed while it samples."""
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from nonlazy import sweeps
+from nonlazy.figures import RUN
+from tests.sweeps.conftest import write_files
+
+
+distributed = pytest.importorskip("distributed")
+pytestmark = [
+    # Dask leaves sockets and loops for the interpreter to close.
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL"),
+]
+
+
+@pytest.fixture(scope="module")
+def client(quick_compilation):
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def wait_for(what, seconds=120):
+    begun = time.monotonic()
+    while not (found := what()):
+        assert time.monotonic() - begun < seconds, "nothing came of it"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path, client):
+    # Long enough for a checkpoint, and for the worker to be killed after it.
+    file = write_files(tmp_path, draws="3000")
+    run = tmp_path / "cluster" / "temperature=0.01" / RUN
+    checkpoint = run / ".checkpoint" / "chain-0.npz"
+    killed = []
+
+    def kill():
+        wait_for(checkpoint.exists)
+        busy = wait_for(lambda: [worker for worker, keys in client.processing().items() if keys])
+        process = client.run(os.getpid, workers=busy)[busy[0]]
+        os.kill(process, signal.SIGKILL)
+        killed.append(run.stat().st_ino)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    result = sweeps.sweep(file, tmp_path / "cluster", cluster=client, points="0", progress=False)
+    killer.join(10)
+    assert result.records[0].state == "done", str(result)
+    # It went on with the run that the killed worker had begun.
+    assert killed == [run.stat().st_ino]
+    undisturbed = sweeps.sweep(file, tmp_path / "here", points="0", progress=False)
+    np.testing.assert_array_equal(result.run(0).readouts(), undisturbed.run(0).readouts())
+    assert result.records[0].found == undisturbed.records[0].found
+
+
+def test_a_point_that_fails_on_a_worker_is_recorded_there(made, client, tmp_path):
+    file, folder, point = write_files(tmp_path), tmp_path / "results", "temperature=0.1"
+    shutil.copytree(made.folder, folder)
+    shutil.rmtree(folder / point)
+    (folder / point).mkdir()
+    (folder / point / RUN).write_text("in the way", encoding="utf-8")
+    result = sweeps.sweep(file, folder, cluster=client.scheduler.address, progress=False)
+    assert list(result.failed) == [point] and RUN in result.failed[point]
+    assert [record.state for record in result.records] == ["done", "failed"]
