@@ -12,9 +12,8 @@ from rich.table import Table
 
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.cli._tables import print_report
-from nonlazy.errors import NonlazyError
-from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder, write_text
-from nonlazy.figures.claims import CLAIMS, Evidence, claims_page, gather
+from nonlazy.figures import FIGURES, FigureResult, FigureRow, produce, results_folder
+from nonlazy.figures.claims import CLAIMS, Evidence
 
 
 def list_figures() -> None:
@@ -36,37 +35,7 @@ def duration(seconds: float) -> str:
 
 def make_figure(name: str, quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
     """Makes one figure and prints its table; exits with 1 where chains did not converge. `options`: of `produce`."""
-    if not _made(FIGURES[name], quick, out, options).converged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def make_figures(quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
-    """Makes all figures, each in a folder of its own within `out`; exits with 1 where any is missing or unconverged."""
-    console = Console()
-    folder = results_folder("figures" + ("-quick" if quick else ""), out)
-    wanted = [one for one in FIGURES.values() if not one.on_request]
-    total = sum(one.quick_seconds if quick else one.seconds for one in wanted)
-    console.print(f"{len(wanted)} figures, about {duration(total)} on two cores", style="dim")
-    failed, unconverged = [], []
-    for one in wanted:
-        place = folder / one.file_name(quick)
-        # With --resume, whatever was not begun begins now.
-        resume = options["resume"] if place.exists() else None
-        try:
-            if not _made(one, quick, place, {**options, "resume": resume}).converged:
-                unconverged.append(one.name)
-        except NonlazyError as error:
-            failed.append(one.name)
-            console.print(f"[bold red]Figure {one.name} is missing:[/bold red] {escape(str(error))}")
-    if len(failed) < len(wanted):
-        write_text(folder / "claims.md", claims_page(gather(folder)))
-    said = f"{len(wanted) - len(failed)} of {len(wanted)} figures in {folder}, and the paper's claims in claims.md"
-    console.print(said + (f"; not converged: {', '.join(unconverged)}" if unconverged else ""), markup=False)
-    if failed or unconverged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: Mapping[str, Any]) -> FigureResult:
+    definition = FIGURES[name]
     console = Console()
     seconds = definition.quick_seconds if quick else definition.seconds
     size = "quick size" if quick else "full size"
@@ -88,7 +57,8 @@ def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: 
         )
         raise typer.Exit(INTERRUPTED) from None
     _print(result, console)
-    return result
+    if not result.converged:
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def _print(result: FigureResult, console: Console) -> None:
