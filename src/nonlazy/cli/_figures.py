@@ -8,6 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
@@ -75,33 +76,36 @@ def _print(result: FigureResult, console: Console) -> None:
 
 
 def _table(rows: Sequence[FigureRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="Theory and samples", title_justify="left")
-    for name in ("experiment", "quantity"):
-        table.add_column(name)
+    table = Table(box=SIMPLE_HEAD, title="Theory and samples", title_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("quantity")
     for name in ("theory", "samples", "MC error", "deviation"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("the paper")
+    last = ""
     for row in rows:
+        if row.experiment != last:
+            table.add_row(f"[bold]{escape(row.experiment)}[/bold]")
+            last = row.experiment
         numbers = (_number(row.theory), _number(row.samples), _number(row.error, 2), _number(row.deviation, 2))
-        table.add_row(escape(row.experiment), escape(row.quantity), *numbers, escape(row.paper))
+        table.add_row(Padding(escape(row.quantity), (0, 0, 0, 2)), *numbers, escape(row.paper))
     return table
 
 
 def _claims(evidence: Sequence[Evidence]) -> Table:
     statements = {claim.number: claim.statement for claim in CLAIMS}
-    table = Table(box=SIMPLE_HEAD, title="The paper's claims", title_justify="left")
-    for name in ("claim", "statistic"):
-        table.add_column(name)
+    table = Table(box=SIMPLE_HEAD, title="The paper's claims", title_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("claim, and what is measured")
     for name in ("found", "holds where"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     last = None
     for one in evidence:
         if one.claim != last:
-            table.add_row(f"[bold]{one.claim}[/bold]", f"[bold]{escape(statements[one.claim])}[/bold]", "", "", "")
+            table.add_row(f"[bold]{one.claim}. {escape(statements[one.claim])}[/bold]")
             last = one.claim
         words = {True: "[green]holds[/green]", False: "[bold red]does not hold[/bold red]", None: "not measured"}
-        table.add_row("", escape(one.criterion.statistic), _number(one.value), str(one.criterion), words[one.holds])
+        statistic = Padding(escape(one.criterion.statistic), (0, 0, 0, 2))
+        table.add_row(statistic, _number(one.value), str(one.criterion), words[one.holds])
     return table
 
 
