@@ -1,11 +1,14 @@
 """`nonlazy figure` and `nonlazy report` from start to end, with figures of seconds in place of the shipped ones."""
 
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from nonlazy.cli import _figures
+from nonlazy.cli import _all_figures, _figures
 from nonlazy.cli._app import app
 from nonlazy.errors import TheoryError
 from tests.figures.test_produce import definition
@@ -58,19 +61,47 @@ def test_chains_that_disagree_end_with_one(monkeypatch):
     assert "Warning: linear: the chains have not converged" in result.output
 
 
+# What a figure's process does here in place of `nonlazy figure NAME`: the figures of this test are not shipped.
+PROCESS = """
+import os
+import sys
+from dataclasses import replace
+from typer.testing import CliRunner
+from nonlazy.cli import _app, _figures
+from nonlazy.errors import TheoryError
+from tests.cli.test_figures import impossible, unconverged
+from tests.figures.test_produce import definition
+name = sys.argv[2]
+read = {"bad": impossible, "odd": unconverged}.get(name, definition().read)
+known = {name: replace(definition(("linear",)), name=name, read=read)}
+import nonlazy.figures
+nonlazy.figures.FIGURES = _figures.FIGURES = known
+_app.app(sys.argv[1:])
+"""
+
+
 def test_all_goes_on_after_a_figure_that_cannot_be_made(monkeypatch, empty_folder):
-    use(
-        monkeypatch,
-        replace(definition(("linear",)), name="bad", read=impossible),
-        replace(definition(("linear",)), name="odd", read=unconverged),
-        definition(("linear",)),
-    )
-    result = invoke("figure", "all", "--quick", "--no-progress", "--out", "here")
+    known = {name: replace(definition(("linear",)), name=name) for name in ("bad", "odd", "test")}
+    known["large"] = replace(definition(("linear",)), name="large", on_request=True)
+    monkeypatch.setattr(_all_figures, "FIGURES", known)
+    monkeypatch.setattr("nonlazy.figures.FIGURES", known)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]))
+    command = _all_figures._command
+    monkeypatch.setattr(_all_figures, "_command", lambda *given: [sys.executable, "-c", PROCESS, *command(*given)[3:]])
+    result = invoke("figure", "all", "--quick", "--no-progress", "--out", "here", "--draws", "5")
     assert result.exit_code == 1
-    assert "Figure bad is missing: no such theory" in result.output
-    assert "2 of 3 figures in here" in result.output and "not converged: odd" in result.output
+    assert "no such theory" in result.output and "Figure bad is missing." in result.output
+    assert "2 of 3 figures in here" in result.output
+    assert "missing: bad; not converged: odd" in result.output
     assert (empty_folder / "here" / "figure-test-quick" / "figure-test-quick.png").is_file()
     assert "# The paper's claims" in (empty_folder / "here" / "claims.md").read_text(encoding="utf-8")
+    # Options reach each figure.
+    assert "draws = 5" in (empty_folder / "here/figure-test-quick/linear/experiment.toml").read_text(encoding="utf-8")
+
+
+def test_all_goes_on_with_figures_that_were_begun_and_begins_the_others(tmp_path):
+    commands = [_all_figures._command(definition(), True, place, True, []) for place in (tmp_path, tmp_path / "new")]
+    assert ["--resume" in command for command in commands] == [True, False]
 
 
 def test_times_are_said_as_people_say_them():

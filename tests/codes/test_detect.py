@@ -1,7 +1,5 @@
 """`nonlazy.codes.detect` on layers of known scheme. Seeds here are 1000 and above; lower ones set the thresholds."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -170,6 +168,13 @@ def test_threshold_takes_the_place_of_the_rule():
     assert "0.82 (given)" in scheme.rule
 
 
+@pytest.mark.parametrize("outside", [-0.1, 5.0])
+def test_a_threshold_outside_of_all_class_means_is_refused(outside):
+    F, labels, _, _ = layers.sigmoidal(np.random.default_rng(1051))
+    with pytest.raises(InvalidInput, match=f"threshold is {outside:g}, and the mean activations by class lie from"):
+        codes.detect(F, labels, "sigmoid", threshold=outside)
+
+
 def test_constant_neurons_are_excluded_and_listed():
     F, labels, *_ = layers.sigmoidal(np.random.default_rng(1052))
     F[3], F[7] = 1.0, 0.0
@@ -227,16 +232,3 @@ def test_array_likes_and_names_of_classes():
     assert scheme.classes == ("cat", "dog", "eel")
     same = codes.detect(F.astype(np.float32), labels.astype(float))
     np.testing.assert_array_equal(scheme.neuron_codes, same.neuron_codes)
-
-
-def test_thousand_neurons_and_five_thousand_inputs_take_less_than_a_second():
-    rng = np.random.default_rng(1057)
-    labels = rng.integers(0, 10, 5000)
-    F = rng.normal(size=(1000, 5000)) + rng.normal(size=(1000, 10))[:, labels]
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        codes.detect(F, labels)
-        seconds.append(time.perf_counter() - start)
-    # Best of three, as other work shares the machine.
-    assert min(seconds) < 1.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nonlazy.diagnostics._exchanges import exchanges, groups
-from nonlazy.diagnostics._history import History
+from nonlazy.diagnostics._history import CodeHistory
 from nonlazy.diagnostics._verdict import decide
 
 
@@ -99,7 +99,7 @@ def test_one_code_needs_no_changes_where_the_theory_has_no_other():
 
 
 def history(index, codes=((True, True, False), (True, False, True))):
-    return History(np.array(codes), np.asarray(index)[None], np.arange(len(index)), 1.0)
+    return CodeHistory(np.array(codes), np.asarray(index)[None], np.arange(len(index)), 1.0)
 
 
 def test_crossing_a_threshold_for_a_moment_is_no_lasting_change():

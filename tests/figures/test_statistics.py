@@ -17,6 +17,13 @@ def test_block_contrast_counts_no_input_with_itself():
     assert statistics.block_contrast(np.eye(8), LABELS) == 0
 
 
+def test_contrast_of_a_layer_is_that_of_its_kernel():
+    layer = np.random.default_rng(0).standard_normal((5, len(LABELS)))
+    assert statistics.layer_contrast(layer, LABELS) == pytest.approx(
+        statistics.block_contrast(layer.T @ layer, LABELS), rel=1e-12
+    )
+
+
 def test_correlation_of_kernels_leaves_the_diagonal_out():
     one = np.random.default_rng(0).standard_normal((8, 8))
     assert statistics.off_diagonal_correlation(one, 3 * one + np.diag(np.arange(8.0))) == pytest.approx(1)

@@ -139,7 +139,7 @@ def test_text_is_a_table_with_the_reason_why_weights_are_missing():
     text = str(judged(independent(), extra={"K^1[0, 1]": independent(mean=1e5)}))
     lines = text.splitlines()
     assert lines[0] == "2 chains of 400 draws"
-    assert lines[2].split() == ["quantity", "mean", "MCSE", "ESS", "R-hat"]
+    assert lines[2].split() == ["quantity", "mean", "MC", "error", "ESS", "R-hat"]
     assert len({len(line) for line in lines[2:5]}) == 1
     assert "converged: R-hat < 1.05" in text and "exchanging neurons changes nothing" in text
     assert "nan" not in str(judged(independent(1)))

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -34,9 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_default_needs_no_network():
-    begun = time.perf_counter()
     task = mnist(100)
-    assert time.perf_counter() - begun < 1.5
     assert (task.P, task.N0, task.m, len(task.labels_test)) == (100, 784, 3, 1000)
     assert task.class_names == ("0", "1", "2")
     assert np.unique(task.Y).tolist() == [-0.5, 1.0]

@@ -9,6 +9,7 @@ import typer
 from nonlazy.cli._codes import codes
 from nonlazy.cli._experiments import experiments
 from nonlazy.cli._figure import figure
+from nonlazy.cli._pipe import PatientOutput
 from nonlazy.cli._report import report
 from nonlazy.cli._run import run
 from nonlazy.cli._show import show
@@ -69,4 +70,5 @@ def options(
 
 def main() -> None:
     """Runs the command line and exits with its status."""
+    sys.stdout = PatientOutput(sys.stdout)  # pyright: ignore[reportAttributeAccessIssue]
     sys.exit(app())

@@ -69,10 +69,18 @@ def figure(
     elif activation is not None:
         _one_column(activation, quick, out, resume, overwrite, not no_progress, changes)
     else:
-        from nonlazy.cli._figures import make_figure, make_figures
+        from nonlazy.cli._figures import make_figure
         from nonlazy.figures import FIGURES
 
-        if name != "all" and name not in FIGURES:
+        if name == "all":
+            from nonlazy.cli._all_figures import make_figures
+
+            given = (("--seed", seed), ("--chains", chains), ("--draws", draws))
+            arguments = [text for option, value in given if value is not None for text in (option, str(value))]
+            arguments += ["--overwrite"] * overwrite + ["--debug"] * debug
+            make_figures(quick, out, resume, arguments, not no_progress)
+            return
+        if name not in FIGURES:
             raise InvalidInput(f"figure {name!r} is not one that this version draws: {', '.join(FIGURES)}, or all")
         options = {
             "resume": True if resume else None,
@@ -80,10 +88,7 @@ def figure(
             "progress": not no_progress,
             "changes": changes,
         }
-        if name == "all":
-            make_figures(quick, out, options)
-        else:
-            make_figure(name, quick, out, options)
+        make_figure(name, quick, out, options)
 
 
 def _one_column(

@@ -8,13 +8,13 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.cli._tables import print_report
-from nonlazy.errors import NonlazyError
-from nonlazy.figures import FIGURES, FigureDefinition, FigureResult, FigureRow, produce, results_folder, write_text
-from nonlazy.figures.claims import CLAIMS, Evidence, claims_page, gather
+from nonlazy.figures import FIGURES, FigureResult, FigureRow, produce, results_folder
+from nonlazy.figures.claims import CLAIMS, Evidence
 
 
 def list_figures() -> None:
@@ -36,37 +36,7 @@ def duration(seconds: float) -> str:
 
 def make_figure(name: str, quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
     """Makes one figure and prints its table; exits with 1 where chains did not converge. `options`: of `produce`."""
-    if not _made(FIGURES[name], quick, out, options).converged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def make_figures(quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:
-    """Makes all figures, each in a folder of its own within `out`; exits with 1 where any is missing or unconverged."""
-    console = Console()
-    folder = results_folder("figures" + ("-quick" if quick else ""), out)
-    wanted = [one for one in FIGURES.values() if not one.on_request]
-    total = sum(one.quick_seconds if quick else one.seconds for one in wanted)
-    console.print(f"{len(wanted)} figures, about {duration(total)} on two cores", style="dim")
-    failed, unconverged = [], []
-    for one in wanted:
-        place = folder / one.file_name(quick)
-        # With --resume, whatever was not begun begins now.
-        resume = options["resume"] if place.exists() else None
-        try:
-            if not _made(one, quick, place, {**options, "resume": resume}).converged:
-                unconverged.append(one.name)
-        except NonlazyError as error:
-            failed.append(one.name)
-            console.print(f"[bold red]Figure {one.name} is missing:[/bold red] {escape(str(error))}")
-    if len(failed) < len(wanted):
-        write_text(folder / "claims.md", claims_page(gather(folder)))
-    said = f"{len(wanted) - len(failed)} of {len(wanted)} figures in {folder}, and the paper's claims in claims.md"
-    console.print(said + (f"; not converged: {', '.join(unconverged)}" if unconverged else ""), markup=False)
-    if failed or unconverged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: Mapping[str, Any]) -> FigureResult:
+    definition = FIGURES[name]
     console = Console()
     seconds = definition.quick_seconds if quick else definition.seconds
     size = "quick size" if quick else "full size"
@@ -88,7 +58,8 @@ def _made(definition: FigureDefinition, quick: bool, out: Path | None, options: 
         )
         raise typer.Exit(INTERRUPTED) from None
     _print(result, console)
-    return result
+    if not result.converged:
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def _print(result: FigureResult, console: Console) -> None:
@@ -105,33 +76,36 @@ def _print(result: FigureResult, console: Console) -> None:
 
 
 def _table(rows: Sequence[FigureRow]) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="Theory and samples", title_justify="left")
-    for name in ("experiment", "quantity"):
-        table.add_column(name)
+    table = Table(box=SIMPLE_HEAD, title="Theory and samples", title_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("quantity")
     for name in ("theory", "samples", "MC error", "deviation"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("the paper")
+    last = ""
     for row in rows:
+        if row.experiment != last:
+            table.add_row(f"[bold]{escape(row.experiment)}[/bold]")
+            last = row.experiment
         numbers = (_number(row.theory), _number(row.samples), _number(row.error, 2), _number(row.deviation, 2))
-        table.add_row(escape(row.experiment), escape(row.quantity), *numbers, escape(row.paper))
+        table.add_row(Padding(escape(row.quantity), (0, 0, 0, 2)), *numbers, escape(row.paper))
     return table
 
 
 def _claims(evidence: Sequence[Evidence]) -> Table:
     statements = {claim.number: claim.statement for claim in CLAIMS}
-    table = Table(box=SIMPLE_HEAD, title="The paper's claims", title_justify="left")
-    for name in ("claim", "statistic"):
-        table.add_column(name)
+    table = Table(box=SIMPLE_HEAD, title="The paper's claims", title_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("claim, and what is measured")
     for name in ("found", "holds where"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     last = None
     for one in evidence:
         if one.claim != last:
-            table.add_row(f"[bold]{one.claim}[/bold]", f"[bold]{escape(statements[one.claim])}[/bold]", "", "", "")
+            table.add_row(f"[bold]{one.claim}. {escape(statements[one.claim])}[/bold]")
             last = one.claim
         words = {True: "[green]holds[/green]", False: "[bold red]does not hold[/bold red]", None: "not measured"}
-        table.add_row("", escape(one.criterion.statistic), _number(one.value), str(one.criterion), words[one.holds])
+        statistic = Padding(escape(one.criterion.statistic), (0, 0, 0, 2))
+        table.add_row(statistic, _number(one.value), str(one.criterion), words[one.holds])
     return table
 
 

@@ -53,7 +53,7 @@ def detect(
     **Returns:** a `CodingScheme`. Constant neurons are excluded and listed in its `without_code`.
 
     **Raises:** `nonlazy.errors.InvalidInput` for arrays that do not fit, values that are not finite, a single class,
-    or an unknown `activation`.
+    an unknown `activation`, or a `threshold` above or below all class means.
     """
     if activation is not None and activation not in _ACTIVATIONS:
         raise InvalidInput(f"activation {activation!r} is not known: choose one of {', '.join(_ACTIVATIONS)}, or None")
@@ -62,6 +62,8 @@ def detect(
     layer = as_layer(activations)
     names, classes = as_classes(labels, layer.inputs)
     signal = class_signal(layer, classes)
+    if threshold is not None:
+        _check_threshold(threshold, signal.means)
     untrained = None
     if reference is not None:
         other = as_layer(reference, "reference activations")
@@ -103,6 +105,15 @@ def detect(
         alignment=alignment(signal),
         collapse=neural_collapse(signal, weights, None if weights is None else _decisions(layer, weights)),
     )
+
+
+def _check_threshold(threshold: float, means: Float[np.ndarray, "neurons classes"]) -> None:
+    lowest, highest = float(means.min()), float(means.max())
+    if not lowest <= threshold < highest:
+        raise InvalidInput(
+            f"threshold is {threshold:g}, and the mean activations by class lie from {lowest:.4g} to {highest:.4g}: "
+            "choose a value between them, or None for the rule of the activation"
+        )
 
 
 def _readouts(readouts: Any, neurons: int, classes: int) -> Float[np.ndarray, "neurons classes"]:

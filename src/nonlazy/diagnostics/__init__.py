@@ -10,4 +10,8 @@ from nonlazy.diagnostics._fractions import (
     Fractions as Fractions,
     fractions as fractions,
 )
+from nonlazy.diagnostics._history import (
+    CodeHistory as CodeHistory,
+    code_history as code_history,
+)
 from nonlazy.diagnostics._verdict import Verdict as Verdict

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from nonlazy.diagnostics._evidence import CodeShare, Equilibrium
 from nonlazy.diagnostics._exchanges import Exchanges, Groups, exchanges, groups
 from nonlazy.diagnostics._field import log_weights
-from nonlazy.diagnostics._history import History, code_history
+from nonlazy.diagnostics._history import CodeHistory, code_history
 from nonlazy.diagnostics._mcse import effective_draws, rhat, standard_error
 from nonlazy.diagnostics._verdict import EXCESS_NATS, decide, largest_excess
 from nonlazy.errors import InvalidInput, TheoryError
@@ -113,8 +113,8 @@ def _solved(run: Run) -> tuple[Prediction | None, str]:
 
 
 def _with_theory(
-    history: History, counts: Float[np.ndarray, "chain draw n"], prediction: Prediction | None, N: int
-) -> tuple[History, Float[np.ndarray, "chain draw k"], Float[np.ndarray, " k"] | None]:
+    history: CodeHistory, counts: Float[np.ndarray, "chain draw n"], prediction: Prediction | None, N: int
+) -> tuple[CodeHistory, Float[np.ndarray, "chain draw k"], Float[np.ndarray, " k"] | None]:
     """The codes of samples and theory together, and the neurons that the theory gives each."""
     found = None if prediction is None else getattr(prediction, "codes", None)
     if found is None or not hasattr(found, "active"):
@@ -123,14 +123,14 @@ def _with_theory(
     known = {tuple(code) for code in history.codes.tolist()}
     missing = [k for k in range(len(active)) if tuple(active[k].tolist()) not in known]
     codes = np.concatenate([history.codes, active[missing]])
-    both = History(codes, history.index, history.draws, history.agreement)
+    both = CodeHistory(codes, history.index, history.draws, history.agreement)
     padded = np.concatenate([counts, np.zeros((*counts.shape[:2], len(missing)))], axis=2)
     shares = [sum(f for f, a in zip(found.fraction, active, strict=True) if (a == code).all()) for code in codes]
     return both, padded, N * np.array(shares, dtype=float)
 
 
 def _excess(
-    runs: Sequence[Run], history: History, counts, grouped: Groups, discard: int
+    runs: Sequence[Run], history: CodeHistory, counts, grouped: Groups, discard: int
 ) -> tuple[Float[np.ndarray, "chain G"], Float[np.ndarray, "chain G"]] | None:
     if grouped.mirrored:
         return None

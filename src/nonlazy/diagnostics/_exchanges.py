@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nonlazy.diagnostics._history import History
+from nonlazy.diagnostics._history import CodeHistory
 
 
 # A neuron that crosses a threshold for a moment does not change the code it has in most draws of a block.
@@ -69,7 +69,7 @@ class Exchanges:
         return self.arrivals.sum(axis=1)
 
 
-def exchanges(history: History, of_code: Int[np.ndarray, " n"]) -> Exchanges:
+def exchanges(history: CodeHistory, of_code: Int[np.ndarray, " n"]) -> Exchanges:
     """The lasting changes in each chain, in up to 20 blocks of two draws or more."""
     index = of_code[history.index]
     G = int(of_code.max()) + 1

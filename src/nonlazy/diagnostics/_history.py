@@ -21,7 +21,7 @@ _FAR = 1e3
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class CodeHistory:
     """The codes of neurons along chains.
 
     **Fields:**
@@ -49,7 +49,7 @@ class History:
         return np.stack([(self.index == k).sum(axis=2) for k in range(len(self.codes))], axis=2)
 
 
-def code_history(runs: Sequence[Run], discard: int = 0) -> History:
+def code_history(runs: Sequence[Run], discard: int = 0) -> CodeHistory:
     """The codes of the feature layer's neurons in all chains of `runs`, of the same posterior, one after another.
 
     A neuron's code is the set of classes whose inputs activate it above the middle of the activation's range, on
@@ -94,11 +94,11 @@ def code_history(runs: Sequence[Run], discard: int = 0) -> History:
     return _history(codes, index, np.array(kept[0][-fewest:]), agreement)
 
 
-def _history(codes, index, draws, agreement) -> History:
+def _history(codes, index, draws, agreement) -> CodeHistory:
     # Codes with the first class come first.
     order = np.lexsort((~codes).T[::-1])
     place = np.argsort(order)
-    return History(codes[order], place[np.stack(index)], draws, agreement)
+    return CodeHistory(codes[order], place[np.stack(index)], draws, agreement)
 
 
 def _check(run: Run, first: Run) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from nonlazy.diagnostics import CodeHistory, code_history
+from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.figures import _moments
 from nonlazy.figures._outputs import output_names
 from nonlazy.sampling import Run
@@ -15,6 +17,8 @@ from nonlazy.theory import Codes, Prediction
 
 # A neuron whose |a|^2 / N is above this is an outlier of a rectified layer: the bulk's is of order 1 / N.
 OUTLIER = 0.04
+# Codes that the theory does not have are worth a row where they hold this share of the neurons.
+LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,10 @@ class ComparisonRow:
 def comparison(run: Run, prediction: Prediction, quenched: Prediction | None = None) -> tuple[ComparisonRow, ...]:
     """Rows for what the theory says of the readouts, of the feature kernel, and of the errors on test inputs.
 
-    Readouts: U = <a a^T> of a linear network; share and mean readout of each code of a sigmoidal one; a a^T / N of
-    the outliers of a rectified one, added up over the neurons that share a direction. Kernel: means over the pairs of
-    two classes, an input's pair with itself left out. `quenched`: the theory at the chains' own shares, beside it.
+    Readouts: U = <a a^T> of a linear network; share and mean readout of each code of a sigmoidal one, by the classes
+    that activate a neuron, codes that the theory does not have included; a a^T / N of the outliers of a rectified one,
+    added up over the neurons that share a direction. Kernel: means over the pairs of two classes, an input's pair with
+    itself left out. `quenched`: the theory at the chains' own shares, beside it.
     """
     rows = _rows(run, prediction)
     if quenched is None:
@@ -53,7 +58,7 @@ def comparison(run: Run, prediction: Prediction, quenched: Prediction | None = N
 
 def sampled_fractions(run: Run, codes: Codes) -> dict[tuple[int, ...], float]:
     """Share of the neurons whose readout is nearest to each code's, over all draws and chains; empty codes left out."""
-    shares = _membership(run.readouts(), codes).mean(axis=(1, 2, 3))
+    shares = _membership(run.readouts(), codes.readout).mean(axis=(1, 2, 3))
     return {
         tuple(int(bit) for bit in code): float(share)
         for code, share in zip(codes.active, shares / shares.sum(), strict=True)
@@ -70,7 +75,7 @@ def _rows(run: Run, prediction: Prediction) -> tuple[ComparisonRow, ...]:
     if covariance is not None:
         rows += _covariance_rows(run.readouts(), np.asarray(covariance), names)
     elif codes is not None:
-        rows += _code_rows(run.readouts(), codes, names)
+        rows += _code_rows(run, codes, names)
     elif outliers is not None:
         rows += _outlier_rows(run.readouts(), np.asarray(outliers.readout), outliers.exponent, names)
     rows += _kernel_rows(run.task, run.kernel(), np.asarray(prediction.kernel(run.task.X)))
@@ -112,13 +117,21 @@ def _covariance_rows(
             yield _row(name, float(covariance[first, second]), second_moments[:, :, first, second])
 
 
-def _code_rows(
-    readouts: Float[np.ndarray, "chains draws N m"], codes: Codes, names: tuple[str, ...]
-) -> Iterator[ComparisonRow]:
-    member = _membership(readouts, codes)
-    share = member.mean(axis=3)
+def _code_rows(run: Run, codes: Codes, names: tuple[str, ...]) -> Iterator[ComparisonRow]:
+    """Codes by what activates the neurons, so that those which the theory does not have show, too."""
+    readouts = run.readouts()
+    try:
+        history = code_history([run])
+    except (InvalidInput, StoreError):
+        # No draw was kept in full: readouts alone tell the code.
+        member, others = _membership(readouts, codes.readout), ()
+    else:
+        readouts = readouts[:, history.draws]
+        member, others = _by_activation(history, readouts, codes), _others(history, codes)
     for index, name in enumerate(codes.names):
-        yield _row(f"share of {name}", float(codes.fraction[index]), share[index])
+        yield _row(f"share of {name}", float(codes.fraction[index]), member[index].mean(axis=2))
+    for name, share in others:
+        yield _row(f"share of {name}", 0.0, share)
     for index, name in enumerate(codes.names):
         counts = member[index].sum(axis=2)
         if (counts == 0).any():
@@ -128,10 +141,34 @@ def _code_rows(
             yield _row(f"a({output}) of {name}", float(codes.readout[index, r]), means[:, :, r])
 
 
-def _membership(readouts: Float[np.ndarray, "chains draws N m"], codes: Codes) -> Float[np.ndarray, "n chains draws N"]:
+def _by_activation(
+    history: CodeHistory, readouts: Float[np.ndarray, "chains draws N m"], codes: Codes
+) -> Float[np.ndarray, "n chains draws N"]:
+    """1 where a neuron, in a draw, has a code of the theory; several of one name share theirs by their readouts."""
+    member = np.zeros((len(codes), *history.index.shape))
+    for name in set(codes.names):
+        same = [index for index, other in enumerate(codes.names) if other == name]
+        has = history.index == (history.names.index(name) if name in history.names else -1)
+        if len(same) == 1:
+            member[same[0]] = has
+        else:
+            member[same] = _membership(readouts, codes.readout[same]) * has
+    return member
+
+
+def _others(history: CodeHistory, codes: Codes) -> list[tuple[str, Float[np.ndarray, "chains draws"]]]:
+    """Shares of the codes that the theory does not have, the largest first."""
+    shares = history.counts / history.index.shape[2]
+    found = [(name, shares[:, :, k]) for k, name in enumerate(history.names) if name not in codes.names]
+    return sorted(((n, s) for n, s in found if s.mean() >= LEAST_SHARE), key=lambda one: -one[1].mean())
+
+
+def _membership(
+    readouts: Float[np.ndarray, "chains draws N m"], centres: Float[np.ndarray, "n m"]
+) -> Float[np.ndarray, "n chains draws N"]:
     """1 where a neuron, in a draw, counts for a code: the one whose mean readout is nearest to its own."""
-    distances = np.stack([((readouts - centre) ** 2).sum(axis=-1) for centre in codes.readout])
-    return (distances.argmin(axis=0)[None] == np.arange(len(codes))[:, None, None, None]).astype(np.float64)
+    distances = np.stack([((readouts - centre) ** 2).sum(axis=-1) for centre in centres])
+    return (distances.argmin(axis=0)[None] == np.arange(len(centres))[:, None, None, None]).astype(np.float64)
 
 
 def _outlier_rows(

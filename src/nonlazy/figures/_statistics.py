@@ -20,6 +20,16 @@ def block_contrast(kernel: Float[np.ndarray, "P P"], labels: Int[np.ndarray, " P
     return float((kernel[same & ~own].mean() - kernel[~same].mean()) / kernel[own].mean())
 
 
+def layer_contrast(activations: Float[np.ndarray, "N P"], labels: Int[np.ndarray, " P"]) -> float:
+    """`block_contrast` of a layer's kernel, without the kernel: for inputs by the ten thousand."""
+    of_class = np.stack([activations[:, labels == c].sum(axis=1) for c in np.unique(labels)])
+    own = float((activations**2).sum())
+    counts = np.unique(labels, return_counts=True)[1].astype(np.float64)
+    same, every = float((of_class**2).sum()), float((of_class.sum(axis=0) ** 2).sum())
+    pairs, P = float((counts**2).sum()), counts.sum()
+    return ((same - own) / (pairs - P) - (every - same) / (P**2 - pairs)) * P / own
+
+
 def off_diagonal_correlation(first: Float[np.ndarray, "P P"], second: Float[np.ndarray, "P P"]) -> float:
     """Correlation of the entries of two kernels above the diagonal."""
     above = np.triu_indices(len(first), 1)

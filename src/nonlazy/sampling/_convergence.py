@@ -16,7 +16,7 @@ ACCEPTANCE_RANGE = (0.4, 0.99)
 _FEWEST_DRAWS = 4
 
 _WORDS = """\
-* decides whether the chains have converged. MCSE: standard error of the mean, from the chains themselves; ESS: how many
+* decides whether the chains have converged. MC error: standard error of the mean, from the chains; ESS: how many
 independent draws they are worth; R-hat: spread of all draws over that within chains, 1 where the chains agree."""
 _WHY_NOT_WEIGHTS = """\
 Single weights and readouts are not diagnosed: exchanging neurons changes nothing that the network does, so each chain
@@ -56,8 +56,8 @@ class Diagnostics:
     - `divergences`: trajectories that diverged (and were rejected) in each chain after the warm-up, `(chain,)`.
     - `chains`, `draws`: counts.
 
-    `str()` is the table with the warnings. R-hat, ESS and MCSE are those of Vehtari et al., Bayesian Analysis 16, 667
-    (2021), as computed by arviz-stats.
+    `str()` is the table with the warnings. R-hat, ESS and MC error are those of Vehtari et al., Bayesian Analysis 16,
+    667 (2021), as computed by arviz-stats.
     """
 
     table: list[Quantity]
@@ -71,7 +71,7 @@ class Diagnostics:
     def __str__(self) -> str:
         width = max(len("quantity"), *(len(row.quantity) + 2 for row in self.table))
         lines = [f"{_count(self.chains, 'chain')} of {_count(self.draws, 'draw')}", ""]
-        lines.append(f"{'quantity':{width}}  {'mean':>12}  {'MCSE':>9}  {'ESS':>7}  {'R-hat':>6}")
+        lines.append(f"{'quantity':{width}}  {'mean':>12}  {'MC error':>9}  {'ESS':>7}  {'R-hat':>6}")
         for row in self.table:
             name = f"{row.quantity} *" if row.decisive else row.quantity
             lines.append(
@@ -120,7 +120,7 @@ def diagnose(
     if chains < 2:
         warnings.append("R-hat needs two chains or more: with one, nothing shows whether another start leads elsewhere")
     if draws < _FEWEST_DRAWS:
-        warnings.append(f"R-hat, ESS and MCSE need {_FEWEST_DRAWS} draws a chain or more; there are {draws}")
+        warnings.append(f"R-hat, ESS and MC error need {_FEWEST_DRAWS} draws a chain or more; there are {draws}")
     healthy = chains >= 2 and draws >= _FEWEST_DRAWS
     for name, value in values.items():
         for chain in range(chains):

@@ -106,10 +106,11 @@ def notes(
         f"{sentence}, as their starts differ."
         for sentence in unconverged({name: runs[name] for name in START_DEPENDENT})
     ]
-    found.append(
-        "Sigmoidal, one hidden layer: at these targets its chains, too, keep nearly all codes that they begin with; "
-        "the table has equilibrium's shares beside theirs."
-    )
+    if runs["sigmoid-one-layer"].configuration["moves"] is None:
+        found.append(
+            "Sigmoidal, one hidden layer: without moves its chains, too, keep nearly all codes they begin with; the "
+            "table has equilibrium's shares beside theirs."
+        )
     for name in NETWORKS:
         deep, one = ({scheme.kind for scheme in schemes} for schemes in (layers[name][-1], single[name]))
         if deep != one or len(deep) > 1:

@@ -1,6 +1,6 @@
 """Figure 7: ten classes of photographs and two hidden layers; codes on training images and on test images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from nonlazy.experiments import Experiment, load
 from nonlazy.figures._definition import FigureData, FigureDefinition, FigureRow
 from nonlazy.figures._reading import accuracy, held_out, sampled_error, unconverged
 from nonlazy.figures._report import rule_of, untrained_layer
-from nonlazy.figures._statistics import layer_scheme, level_gap
+from nonlazy.figures._statistics import layer_contrast, layer_scheme, level_gap
 from nonlazy.figures.paper._figure7_size import check_device
 from nonlazy.sampling import Run
 
@@ -50,7 +50,8 @@ def _read(runs: Mapping[str, Run], full: bool) -> FigureData:
     labels_test = held_out(task)[2]
     kinds = [layer_scheme(run, draw=draw, chain=c).kind for c in range(run.chains) for draw in run.kept_draws]
     redundant = float(np.mean([kind == "redundant" for kind in kinds]))
-    gaps = {layer: _gaps(run, k) for layer, k in LAYERS.items()}
+    gaps = {layer: _over_draws(run, k, level_gap) for layer, k in LAYERS.items()}
+    contrasts = {layer: _over_draws(run, k, layer_contrast) for layer, k in LAYERS.items()}
     right = accuracy(run.mean_outputs(test=True).mean(axis=0), labels_test)
     measured = {"18.redundant": redundant, "18.test-gap": gaps["feature"][1] / gaps["feature"][0]}
     if full:
@@ -62,6 +63,9 @@ def _read(runs: Mapping[str, Run], full: bool) -> FigureData:
         FigureRow("cifar", "draws whose feature layer reads redundant, as a share", None, redundant, None, "redundant"),
         *(FigureRow("cifar", f"{_WORDS[layer]}: level gap on {which} inputs", None, gaps[layer][k], None,
                     "carries over to varying degree" if (layer, k) == ("feature", 1) else "")
+          for layer in LAYERS for k, which in enumerate(("training", "test"))),
+        *(FigureRow("cifar", f"{_WORDS[layer]}: block contrast of the kernel on {which} inputs", None,
+                    contrasts[layer][k])
           for layer in LAYERS for k, which in enumerate(("training", "test"))),
         FigureRow("cifar", "feature layer: different codes in the last draw", None, float(len(scheme.codes))),
         FigureRow("cifar", "feature layer: effective number of codes", None, float(scheme.effective_codes)),
@@ -79,17 +83,18 @@ def _read(runs: Mapping[str, Run], full: bool) -> FigureData:
     return FigureData(xarray.DataTree.from_dict(panels), tuple(table), measured, notes, unconverged(runs))
 
 
-def _gaps(run: Run, layer: int) -> tuple[float, float]:
-    """Level gaps on training and on test inputs, over all draws that were kept in full."""
-    gaps = []
+def _over_draws(run: Run, layer: int, statistic: Callable[..., float]) -> tuple[float, float]:
+    """A statistic of a layer's activations and labels, on training and on test inputs: mean over the draws kept in
+    full."""
+    found = []
     for test, labels in ((False, run.task.labels), (True, held_out(run.task)[2])):
         each = [
-            level_gap(np.asarray(run.activations(layer, draw, chain, test=test), dtype=np.float64), labels)
+            statistic(np.asarray(run.activations(layer, draw, chain, test=test), dtype=np.float64), labels)
             for chain in range(run.chains)
             for draw in run.kept_draws
         ]
-        gaps.append(float(np.mean(each)))
-    return gaps[0], gaps[1]
+        found.append(float(np.mean(each)))
+    return found[0], found[1]
 
 
 def _panel(run: Run) -> xarray.Dataset:
