@@ -56,6 +56,16 @@ def test_draws_are_thin_iterations_apart(reference):
     np.testing.assert_array_equal(steps[:, ::2] + steps[:, 1::2], reference.statistics()["steps"].values[:1])
 
 
+def test_chains_come_down_from_where_single_precision_does_not_resolve_an_energy():
+    # The first energies are 2e8, of which a float32 holds no more than tens; without a tolerance a chain sticks.
+    task = nl.tasks.toy(P=60, N0=64, class_ratios=(0.1,) * 10)
+    posterior = nl.Posterior(nl.Network(60), task, temperature=1e-5)
+    run = nl.sample(posterior, draws=4, warmup=100, chains=3, moves=None, chain_method="sequential", progress=False)
+    # Of P m residuals with variance T / N each; five times as much is 90 standard deviations.
+    expected = 60 * 10 * 1e-5 / (2 * 60)
+    assert (run.statistics()["loss"].values < 5 * expected).all()
+
+
 # What is kept.
 
 

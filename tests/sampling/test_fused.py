@@ -185,14 +185,21 @@ def state_at(position, log_step=-2.3):
     return _engine.State(position, *(jnp.float32(x) for x in (log_step, 0.0, 0.0)))
 
 
+def test_energy_errors_are_tolerated_while_the_step_size_adapts_and_never_in_draws():
+    posterior = small_posterior("sigmoid")
+    assert 0 < float(control_of(posterior).tolerance) < 1e-6
+    assert float(control_of(posterior, adapt=0.0).tolerance) == 0.0
+
+
 @pytest.mark.parametrize("error", [-3.0, 0.0, 0.4, 2.0, 999.0, 1001.0, np.inf, np.nan])
 @pytest.mark.parametrize("adjusted", [0, 1])
-def test_the_host_decides_and_adapts_as_compiled_code_does(error, adjusted):
+@pytest.mark.parametrize("tolerated", [0.0, 1.5])
+def test_the_host_decides_and_adapts_as_compiled_code_does(error, adjusted, tolerated):
     posterior = small_posterior("sigmoid")
     control = control_of(posterior)._replace(adjusted=jnp.int32(adjusted), average=jnp.float32(1.0))
     key = jax.random.key(3)
-    _, expected = _hamiltonian.metropolis(jnp.float32(error), control.adjusted, key)
-    info = decide(control, error, float(jax.random.uniform(key, (), jnp.float32)))
+    _, expected = _hamiltonian.metropolis(jnp.float32(error), control.adjusted, key, tolerated)
+    info = decide(control, error, float(jax.random.uniform(key, (), jnp.float32)), tolerated)
     for name in ("acceptance", "accepted", "energy_error", "diverging"):
         np.testing.assert_allclose(getattr(info, name), getattr(expected, name), rtol=1e-6, err_msg=name)
     state = state_at(random_position(posterior, pieces(posterior)[0], dtype=np.float32))

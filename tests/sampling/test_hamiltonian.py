@@ -140,6 +140,14 @@ def test_metropolis_accepts_with_the_probability_of_the_energy_error():
         np.testing.assert_array_equal(info.accepted, accepted)
 
 
+def test_a_tolerated_energy_error_counts_for_nothing():
+    key, one = jax.random.key(0), jnp.int32(1)
+    for error, tolerated, left in ((2.0, 2.5, 0.0), (2.0, 0.5, 1.5), (-1.0, 0.5, -1.5)):
+        _, info = metropolis(jnp.asarray(error), one, key, tolerated)
+        assert float(info.acceptance) == pytest.approx(min(1.0, np.exp(-left)))
+        assert float(info.energy_error) == error
+
+
 @pytest.mark.parametrize("adjusted", [1, 0])
 @pytest.mark.parametrize("error", [np.nan, np.inf, -np.inf])
 def test_an_energy_error_that_is_not_finite_is_rejected_and_counted(error, adjusted):

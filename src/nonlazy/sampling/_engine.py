@@ -33,6 +33,9 @@ Algorithm = Literal["hmc", "langevin", "gradient-descent"]
 CompiledMoves = Literal["none", "pairs", "linear"]
 # The smallest weights of a Langevin warm-up: the readouts' first step, in whitened units.
 _FIRST_LANGEVIN_STEP = 0.01
+# Rounding leaves an energy uncertain by some units in its last place. Far from the targets that is more than the 1 that
+# the Metropolis test compares with: it would turn good trajectories down, and the step size adapt to nothing.
+_ROUNDING = 8.0
 
 
 class Kernel(NamedTuple):
@@ -62,6 +65,7 @@ class Control(NamedTuple):
     mobility: Position
     steps: Int[Array, ""]
     target_acceptance: Float[Array, ""]
+    tolerance: Float[Array, ""]
     adapt: Float[Array, ""]
     recovery: Float[Array, ""]
     average: Float[Array, ""]
@@ -145,6 +149,7 @@ def make_control(posterior: Posterior, sampler: Sampler, phase: Phase, temperatu
         mobility=mobility,
         steps=whole(1 if isinstance(sampler, HMC) else sampler.steps),
         target_acceptance=real(phase.target_acceptance),
+        tolerance=real(_ROUNDING * float(np.finfo(dtype).eps) if phase.adapt > 0 else 0.0),
         adapt=real(phase.adapt),
         recovery=real(phase.recovery),
         average=real(float(phase.average)),
@@ -195,7 +200,12 @@ def iteration_keys(seed: Int[Array, ""], chain: Int[Array, ""], iteration: Int[A
 def trajectory_of(control: Control, state: State) -> _hamiltonian.Trajectory:
     """How the next trajectory is simulated."""
     return _hamiltonian.Trajectory(
-        control.length, jnp.exp(state.log_step), control.jitter, control.max_steps, control.adjusted
+        control.length,
+        jnp.exp(state.log_step),
+        control.jitter,
+        control.max_steps,
+        control.adjusted,
+        control.tolerance,
     )
 
 

@@ -56,7 +56,8 @@ class FusedIteration:
             targets, scale, gain, pull, prior, float(step_size), steps,
         )  # fmt: skip
         error = result.half_squares + self._inverse_noise * (result.last_loss - result.first_loss)
-        info = decide(self._control, error, _uniform(key, _ACCEPTANCE))
+        energy = self._inverse_noise * max(result.first_loss, result.last_loss)
+        info = decide(self._control, error, _uniform(key, _ACCEPTANCE), float(self._control.tolerance) * energy)
         info = info._replace(
             steps=_count(steps), loss=_number(result.last_loss if info.accepted else result.first_loss)
         )
@@ -94,10 +95,10 @@ def trajectory_steps(control: Control, step_size: float, uniform: float) -> int:
     return 2 * int(min(max(math.ceil(min(0.5 * length / step_size, most)), 1), most))
 
 
-def decide(control: Control, error: float, uniform: float) -> _hamiltonian.Info:
+def decide(control: Control, error: float, uniform: float, tolerated: float = 0.0) -> _hamiltonian.Info:
     """The Metropolis test, as `_hamiltonian.metropolis` makes it."""
     finite = math.isfinite(error)
-    acceptance = math.exp(min(0.0, -error)) if finite else 0.0
+    acceptance = math.exp(min(0.0, tolerated - error)) if finite else 0.0
     accepted = finite and (uniform < acceptance or int(control.adjusted) == 0)
     return _hamiltonian.Info(
         acceptance=_number(acceptance),

@@ -42,7 +42,8 @@ class Trajectory(NamedTuple):
     """How a trajectory is simulated: dynamic numbers, so that a change compiles nothing anew.
 
     `step_size` is the time between two gradients, `max_steps` the most gradients of a trajectory.
-    `adjusted` 0 accepts every finite trajectory: a warm-up device, never used for draws.
+    `adjusted` 0 accepts every finite trajectory, and `tolerance` is an energy error that counts for nothing, as a share
+    of the likelihood's energy: warm-up devices, never used for draws.
     """
 
     length: Float[Array, ""]
@@ -50,6 +51,7 @@ class Trajectory(NamedTuple):
     jitter: Float[Array, ""]
     max_steps: Int[Array, ""]
     adjusted: Int[Array, ""]
+    tolerance: Float[Array, ""] | float = 0.0
 
 
 PhasePoint = tuple[Position, Position, Float[Array, ""]]
@@ -110,7 +112,8 @@ def iterate(
         architecture, problem, position, momentum, trajectory.step_size, steps
     )
     error = energy_error(problem, (position, momentum, old_loss), (new, new_momentum, new_loss))
-    accepted, info = metropolis(error, trajectory.adjusted, accept_key)
+    tolerated = trajectory.tolerance * problem.inverse_noise * jnp.maximum(old_loss, new_loss)
+    accepted, info = metropolis(error, trajectory.adjusted, accept_key, tolerated)
     loss = jnp.where(accepted, new_loss, old_loss)
     return choose(accepted, new, position), info._replace(steps=steps, loss=loss)
 
@@ -124,10 +127,12 @@ def energy_error(problem: Problem, old: PhasePoint, new: PhasePoint) -> Float[Ar
     )
 
 
-def metropolis(error: Float[Array, ""], adjusted: Int[Array, ""], key: Array) -> tuple[Array, Info]:
+def metropolis(
+    error: Float[Array, ""], adjusted: Int[Array, ""], key: Array, tolerated: Float[Array, ""] | float = 0.0
+) -> tuple[Array, Info]:
     """Whether a proposal with this energy error is accepted, and what to report of it; the loss is for the caller."""
     finite = jnp.isfinite(error)
-    acceptance = jnp.where(finite, jnp.exp(jnp.minimum(0.0, -error)), 0.0)
+    acceptance = jnp.where(finite, jnp.exp(jnp.minimum(0.0, tolerated - error)), 0.0)
     uniform = jax.random.uniform(key, (), error.dtype)
     accepted = finite & ((uniform < acceptance) | (adjusted == 0))
     return accepted, Info(
