@@ -73,9 +73,7 @@ def code_history(runs: Sequence[Run], discard: int = 0) -> CodeHistory:
         raise StoreError(f"no draw was kept in full among draws {discard} to {draws - 1}: take more of them")
     chains = [(run, chain, where) for run, where in zip(runs, kept, strict=True) for chain in range(run.chains)]
     measured = [_measured(run, chain, where) for run, chain, where in chains]
-    readouts = [
-        np.asarray(run.tree["posterior/readout"].isel(chain=chain).values, np.float64) for run, chain, _ in chains
-    ]
+    readouts = [np.asarray(chain, np.float64) for run in runs for chain in run.readouts()]
     numbers = _lasting_codes(measured)
     known = [np.searchsorted(numbers, found).clip(max=len(numbers) - 1) for found in measured]
     known = [np.where(numbers[k] == found, k, -1) for k, found in zip(known, measured, strict=True)]

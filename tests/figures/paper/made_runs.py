@@ -21,7 +21,8 @@ class MadeRun(Run):
         # A run is frozen, and what it reads from disk are properties.
         self.__dict__.update(
             posterior=posterior, task=posterior.task, z=np.asarray(z, float), a=np.asarray(readouts, float),
-            provenance={"experiment": experiment}, configuration={"thin": thin}, rhat=rhat,
+            provenance={"experiment": experiment}, rhat=rhat,
+            configuration={"thin": thin, "posterior": str(posterior), "moves": None},
         )  # fmt: skip
 
     @property

@@ -95,7 +95,7 @@ def test_planted_codes_and_outliers_are_counted(data):
 def test_what_depends_on_the_start_is_a_note_and_no_warning(data):
     assert data.warnings == ()
     notes = " ".join(data.notes)
-    assert "sigmoid: the chains have not converged" in notes and "over 5 chains: 3, 3, 3, 3, 3." in notes
+    assert "sigmoid: the chains have not converged" in notes and "of 5 chains: 3, 3, 3, 3, 3 (" in notes
     assert "left to the full size" in notes
 
 

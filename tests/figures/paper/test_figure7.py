@@ -75,3 +75,4 @@ def test_memory_and_operations_of_the_papers_size():
     # 4 N N0 P + 6 N^2 P + 6 N m P, and at least the inputs and the activations of both layers of a chain.
     assert operations(experiment) == pytest.approx(9.17e11, rel=0.01)
     assert memory_needed(experiment) > 4 * 50_000 * (3072 + 2 * 1000 * experiment.sampling.chains)
+    assert memory_needed(experiment, 8) < memory_needed(experiment) / 8

@@ -44,12 +44,16 @@ def claims_page(figures: Mapping[str, Mapping[str, Any]]) -> str:
         "claim holds, were fixed in `nonlazy.figures.claims` before the samples were drawn that they judge; it holds",
         "where every number is within its limits. Made by `nonlazy figure all`.",
         "",
-        ", ".join(f"{count} {word}" for word, count in counts.items()) + ".",
+        ", ".join(f"{count} {_of_several(word) if count > 1 else word}" for word, count in counts.items()) + ".",
         "",
     ]
     for claim in CLAIMS:
         lines += _claim_lines(claim, verdicts[claim.number], evidence[claim.number], figures.get(claim.figure))
     return "\n".join(lines)
+
+
+def _of_several(word: str) -> str:
+    return word.replace("holds", "hold").replace("does not", "do not")
 
 
 def _evidence(claim: Claim, numbers: Mapping[str, Any] | None) -> tuple[Evidence, ...]:

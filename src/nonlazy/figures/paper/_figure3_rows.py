@@ -99,8 +99,8 @@ def notes(
         found.append(f"Sigmoidal, theory: {why_not}.".replace("..", "."))
     numbers = [len(outlying(scheme)) for scheme in relu[-1]]
     found.append(
-        f"ReLU: which and how many neurons of the last layer become outliers depends on the start; over {len(numbers)} "
-        f"chains: {', '.join(map(str, numbers))}."
+        f"ReLU: how many neurons of the last layer are outliers goes up and down along chains, and differs; "
+        f"in the last draws of {len(numbers)} chains: {', '.join(map(str, numbers))} (figure deep-relu measures it)."
     )
     found += [
         f"{sentence}, as their starts differ."

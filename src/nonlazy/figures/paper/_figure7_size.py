@@ -8,12 +8,13 @@ from nonlazy.experiments import Experiment
 _P, _N0, _OUTPUTS = 50_000, 3072, 10
 
 
-def memory_needed(experiment: Experiment) -> float:
-    """Bytes on the device: the inputs once, and for each chain preactivations, activations and gradients of all layers,
-    and six arrays of the weights' size."""
-    N, L, chains = experiment.network.width, experiment.network.depth, experiment.sampling.chains
+def memory_needed(experiment: Experiment, devices: int = 1) -> float:
+    """Bytes on each device: the inputs once, and for each chain preactivations, activations and gradients of all
+    layers, and six arrays of the weights' size. Several devices share the inputs, and take one chain after another."""
+    N, L = experiment.network.width, experiment.network.depth
+    chains, P = (experiment.sampling.chains, _P) if devices == 1 else (1, -(-_P // devices))
     weights = N * _N0 + (L - 1) * N * N
-    return 4.0 * (_P * _N0 + chains * (4 * L * N * _P + 6 * weights))
+    return 4.0 * (P * _N0 + chains * (4 * L * N * P + 6 * weights))
 
 
 def operations(experiment: Experiment) -> float:
@@ -29,8 +30,8 @@ def check_device(experiment: Experiment) -> None:
     """
     import jax
 
-    device = jax.devices()[0]
-    needed = memory_needed(experiment) / 1e9
+    device, wanted = jax.devices()[0], experiment.sampling.devices or 1
+    needed = memory_needed(experiment, wanted if isinstance(wanted, int) else len(jax.devices())) / 1e9
     if device.platform == "cpu":
         raise InvalidInput(
             f"figure 7 at the paper's size (P = {_P:,}, N = {experiment.network.width:,}) needs a GPU with "
@@ -39,8 +40,9 @@ def check_device(experiment: Experiment) -> None:
             "machine with a GPU install JAX for it, pip install 'jax[cuda12]'"
         )
     held = (device.memory_stats() or {}).get("bytes_limit")
-    if held is not None and held < memory_needed(experiment):
+    if held is not None and held < needed * 1e9:
         raise InvalidInput(
             f"figure 7 at the paper's size needs {needed:.0f} GB of memory on the device, and {device.device_kind} "
-            f"gives {held / 1e9:.0f} GB: take one chain (--chains 1), or a larger device"
+            f"gives {held / 1e9:.0f} GB: take one chain (--chains 1), a larger device, or several: a copy of the "
+            'experiment figure7-full with devices = "all" in [sampling], and nonlazy run'
         )
