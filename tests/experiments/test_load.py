@@ -157,7 +157,7 @@ def test_quick_without_a_quick_table(tmp_path):
 def test_an_unknown_name_lists_the_nearest():
     with pytest.raises(InvalidInput, match="did you mean 'figure2-sigmoid'"):
         experiments.load("figure2-sigmoyd")
-    with pytest.raises(InvalidInput, match="nonlazy ships equilibrium, figure1-linear-lazy"):
+    with pytest.raises(InvalidInput, match="nonlazy ships deep-relu, equilibrium, few-shot-linear"):
         experiments.load("qqq")
 
 

@@ -119,23 +119,23 @@ def _observe(state: np.ndarray):
     yield "posterior_predictive", "f_test", state[1, :m, :P_TEST].T
 
 
-def interrupt_until_done(path: Path, how: str, seed: int, kills: int) -> int:
+def interrupt_until_done(path: Path, how: str, seed: int, kills: int, operations: int = 30, draws: int = DRAWS) -> int:
     """Samples chain 0 in child processes that are killed with SIGKILL, then in one that is left to finish.
 
     **Arguments:** `how`: `"operation"`, at one of the first file operations after the start, drawn at random; or
-    `"time"`, at a random time.
+    `"time"`, at a random time. `operations`: among how many of them the one is drawn; `draws` of the run.
 
     **Returns:** the number of kills that hit a child at work.
     """
     rng = np.random.default_rng(seed)
     hits = 0
     for last in [False] * kills + [True]:
-        countdown, delay = int(rng.integers(1, 30)), float(rng.uniform(0.0, 0.06))
+        countdown, delay = int(rng.integers(1, operations)), float(rng.uniform(0.0, 0.06))
         child = os.fork()
         if child == 0:
             if how == "operation" and not last:
                 _kill_at_operation(countdown)
-            sample_chain(path, 0)
+            sample_chain(path, 0, draws=draws)
             os._exit(0)
         if how == "time" and not last:
             time.sleep(delay)
@@ -162,4 +162,4 @@ def _kill_at_operation(countdown: int) -> None:
 
 
 if __name__ == "__main__":
-    print(interrupt_until_done(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    print(interrupt_until_done(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])))

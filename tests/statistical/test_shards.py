@@ -61,14 +61,14 @@ def sharded(case: Case, inner: Any, counted: bool) -> Any:
     return kernel
 
 
-def ranks_on_devices(out: str) -> None:
+def ranks_on_devices(out: str, first_seed: int = 20) -> None:
     from tests.sampling.test_exactness import hamiltonian, langevin, rotations
 
     found = {}
     for seed, (name, (activation, depth, orthogonal, kind)) in enumerate(KERNELS.items()):
         case = tiny(activation, depth=depth, orthogonal=orthogonal)
         inner = {"hmc": hamiltonian(0.25), "langevin": langevin(case, 0.02), "rotations": rotations()}[kind]
-        found[name] = p_value(case, sharded(case, inner, "counts" in name), seed=20 + seed)
+        found[name] = p_value(case, sharded(case, inner, "counts" in name), seed=first_seed + seed)
     with open(out, "w") as file:
         json.dump(found, file)
 

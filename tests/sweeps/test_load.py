@@ -83,10 +83,12 @@ def test_two_keys_of_one_name_are_told_apart(read):
     assert sweep.labels == ("task_seed", "sampling_seed")
 
 
-def test_long_or_odd_names_are_replaced_by_number_and_hash(read):
+def test_long_or_odd_names_are_replaced_by_a_hash_that_stays_when_the_sweep_grows(read):
     sweep = read("[grid]\ntask.class_ratios = [[0.5, 0.5], [" + ", ".join(["0.015625"] * 12) + "]]")
     assert sweep.points[0].name == "class_ratios=0.5-0.5"
-    assert sweep.points[1].name.startswith("point-0001-")
+    assert sweep.points[1].name.startswith("point-")
+    grown = read("[grid]\ntask.class_ratios = [[0.25, 0.75], [0.5, 0.5], [" + ", ".join(["0.015625"] * 12) + "]]")
+    assert grown.points[2].name == sweep.points[1].name
 
 
 def test_a_sweep_read_back_from_its_own_toml_is_the_same(read, tmp_path):

@@ -26,9 +26,9 @@ def launching(monkeypatch, script):
     """Every process of a point is this script; the list of how many were started."""
     started = []
 
-    def launch(job, complaints):
+    def launch(job, said, complaints):
         started.append(job.number)
-        return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=complaints)
+        return subprocess.Popen([sys.executable, "-c", script], stdout=said, stderr=complaints)
 
     monkeypatch.setattr(_process, "_launch", launch)
     return started
@@ -40,6 +40,12 @@ def test_a_point_whose_process_dies_is_run_again_and_then_given_up(job, monkeypa
     assert (outcome.state, len(started)) == ("failed", 3)
     assert "died 3 times, the last time by signal 9" in outcome.error and "memory" in outcome.error
     assert read_record(job.folder).error == outcome.error
+
+
+def test_an_answer_of_any_length_is_read(job, monkeypatch):
+    # More than a pipe holds, whose reader looks only once the process has ended.
+    launching(monkeypatch, "import json; print(json.dumps({'state': 'failed', 'error': 'x' * 300_000}))")
+    assert len(_process.run_process(job, lambda: False, retries=0).error) == 300_000
 
 
 def test_a_point_that_answers_is_not_run_again(job, monkeypatch):
@@ -93,7 +99,7 @@ def test_cores_are_shared_out_without_overlap(tmp_path, monkeypatch):
     # Four points of two chains fill eight cores: the system places them.
     assert share(0, 4, 2) is None
     parts = [share(slot, 3, 4) for slot in range(3)]
-    assert parts == [(0, 1), (2, 3), (4, 5)]
+    assert parts == [(0, 1), (2, 3, 4), (5, 6, 7)]
     write_files(tmp_path)
     experiment = sweeps.load(tmp_path / "two.toml").base.changed({"sampling": {"chain_method": "processes"}})
     assert points_at_once(None, [experiment] * 20) == 8 and points_at_once(None, [experiment] * 3) == 3

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -82,8 +83,22 @@ def make_figures(quick: bool, out: Path | None, resume: bool, arguments: Sequenc
 def _command(one: FigureDefinition, quick: bool, place: Path, resume: bool, arguments: Sequence[str]) -> list[str]:
     # With --resume, whatever was not begun begins now.
     options = [*(["--quick"] if quick else []), *(["--resume"] if resume and place.exists() else [])]
-    main = "import sys; from nonlazy.cli import main; sys.exit(main())"
+    main = "from nonlazy.cli._all_figures import one_figure; one_figure()"
     return [sys.executable, "-c", main, "figure", one.name, "--out", str(place), "--no-progress", *options, *arguments]
+
+
+def one_figure() -> None:
+    """The process of one figure: runs its command, and ends, checkpointed, soon after the process that started it."""
+    from nonlazy.cli import main
+
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    main()
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LISTEN_SECONDS)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _processors() -> int:

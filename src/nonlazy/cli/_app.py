@@ -71,4 +71,5 @@ def options(
 def main() -> None:
     """Runs the command line and exits with its status."""
     sys.stdout = PatientOutput(sys.stdout)  # pyright: ignore[reportAttributeAccessIssue]
+    sys.stderr = PatientOutput(sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
     sys.exit(app())

@@ -21,7 +21,8 @@ def show(
     """
     Show what a run holds: its origin, coding scheme, diagnostics and pictures.
 
-    A run that was interrupted, or is under way, is shown with the draws that it has.
+    A run that was interrupted, or is under way, is shown with the draws that it has. Every file of the run is compared
+    with its checksum first.
 
     [bold]Examples[/bold]
 
@@ -47,6 +48,7 @@ def show(
             f"a page of the figure with nonlazy report {path}"
         )
     run = open_run(path)
+    run.verify()
     console = Console()
     wanted = int(run.configuration.get("draws", run.draws))
     state = "complete"

@@ -2,7 +2,6 @@
 
 import csv
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ _NAMES = {
     "reference": ("reference",),
     "readouts": ("readouts",),
 }
+_KNOWN = {name for names in _NAMES.values() for name in names}
+_ZARR_ARRAYS = ("zarr.json", ".zarray")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,7 @@ def load(path: str | Path, labels: str | Path | None = None) -> LayerFile:
     **Raises:** `nonlazy.errors.DataError` for a file that is missing, corrupt or of another format, and where h5py is
     needed and not installed; `nonlazy.errors.InvalidInput` where arrays are missing.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"there is no file {path}")
+    path = _existing(Path(path))
     suffix = path.suffix.lower()
     read = {".npz": _npz, ".h5": _hdf5, ".hdf5": _hdf5, ".zarr": _zarr}.get(suffix)
     if read is not None:
@@ -65,6 +64,16 @@ def load(path: str | Path, labels: str | Path | None = None) -> LayerFile:
     if suffix in (".csv", ".tsv"):
         return _table(path, "\t" if suffix == ".tsv" else ",", None if labels is None else _labels(Path(labels)))
     raise DataError(f"{path} is of no format that is read: {FORMATS}")
+
+
+def _existing(path: Path) -> Path:
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(path)[:80]} cannot be looked for: {error}") from None
+    if not there:
+        raise DataError(f"there is no file {path}")
+    return path
 
 
 def _chosen(path: Path, arrays: Mapping[str, Any]) -> LayerFile:
@@ -81,19 +90,21 @@ def _chosen(path: Path, arrays: Mapping[str, Any]) -> LayerFile:
 def _npz(path: Path) -> dict[Any, Any]:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path} is not a .npz file: write one with numpy.savez(path, activations=..., labels=...)")
-    known = {other for others in _NAMES.values() for other in others}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] if name in known else None for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as a .npz file: {error}") from None
+        # The file is opened here, because numpy leaves it open where it turns out to be damaged.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] if name in _KNOWN else None for name in file.files}
+    # A damaged archive raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error, MemoryError.
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as a .npz file: {_words(error)}") from None
 
 
 def _npy(path: Path) -> Any:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as a .npy file: {error}") from None
+    # A damaged header raises almost anything: ValueError, TypeError, OverflowError, SyntaxError, MemoryError.
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as a .npy file: {_words(error)}") from None
 
 
 def _hdf5(path: Path) -> dict[Any, Any]:
@@ -103,23 +114,44 @@ def _hdf5(path: Path) -> dict[Any, Any]:
         raise DataError(f"{path} is an HDF5 file, and h5py is not installed: pip install 'nonlazy[hdf5]'") from None
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from None
-    return {name: _decoded(file[name]) for name in file if isinstance(file[name], h5py.Dataset)}
+        found = {name: file.get(name) if name in _KNOWN else None for name in file}
+        return {name: _decoded(held) for name, held in found.items() if held is None or isinstance(held, h5py.Dataset)}
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as an HDF5 file: {_words(error)}") from None
 
 
 def _decoded(dataset: Any) -> Any:
-    return dataset.asstr()[...] if dataset.dtype.kind in "OS" and dataset.ndim == 1 else dataset
+    if dataset is None or dataset.ndim != 1:
+        return dataset
+    # Labels are read here, so that what is wrong with them is the file's fault.
+    return dataset.asstr()[...] if dataset.dtype.kind in "OS" else dataset[...]
 
 
 def _zarr(path: Path) -> dict[str, Any]:
+    # Arrays are opened one by one: a group that opens all its arrays prints what goes wrong with each.
+    try:
+        if not any((path / name).is_file() for name in ("zarr.json", ".zgroup")):
+            raise DataError(f"{path} cannot be read as a Zarr group: it has neither zarr.json nor .zgroup")
+        held = [folder for folder in sorted(path.iterdir()) if any((folder / name).is_file() for name in _ZARR_ARRAYS)]
+        return {folder.name: _zarr_array(folder) if folder.name in _KNOWN else None for folder in held}
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as a Zarr group: {_words(error)}") from None
+
+
+def _zarr_array(folder: Path) -> Any:
     import zarr
 
-    try:
-        group = zarr.open_group(path, mode="r")
-        return {str(name): array for name, array in group.arrays()}
-    except Exception as error:
-        raise DataError(f"{path} cannot be read as a Zarr group: {error}") from None
+    metadata = next(folder / name for name in _ZARR_ARRAYS if (folder / name).is_file())
+    if b"pickle" in metadata.read_bytes():
+        raise DataError(f"{folder} holds pickled objects, which are never loaded: store plain numbers")
+    array = zarr.open_array(folder, mode="r")
+    return array[...] if array.ndim == 1 else array
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _beside(path: Path) -> Path:
@@ -132,8 +164,7 @@ def _beside(path: Path) -> Path:
 
 
 def _labels(path: Path) -> Any:
-    if not path.exists():
-        raise DataError(f"there is no file {path}")
+    _existing(path)
     if path.suffix.lower() == ".npy":
         return np.array(_npy(path))
     if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
@@ -151,9 +182,11 @@ def _lines(path: Path, delimiter: str) -> list[list[str]]:
 
 def _typed(values: list[str]) -> Any:
     try:
-        return np.array([int(value) for value in values])
+        numbers = np.array([int(value) for value in values])
     except ValueError:
         return np.array(values)
+    # Whole numbers beyond 64 bits are names.
+    return np.array(values) if numbers.dtype.kind == "O" else numbers
 
 
 def _table(path: Path, delimiter: str, labels: Any) -> LayerFile:

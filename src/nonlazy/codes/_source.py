@@ -1,6 +1,5 @@
 """A layer's activations, read a few neurons at a time, so that they may be larger than memory."""
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nonlazy.errors import DataError, InvalidInput
+from nonlazy.errors import DataError, InvalidInput, NonlazyError
 
 
 # Values held in double precision at a time.
 CHUNK_BYTES = 32 * 2**20
+# Fourth powers summed over neurons and inputs stay within double precision.
+LARGEST = 1e60
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,16 @@ class Layer:
         """
         try:
             rows = self.rows(start, stop)
-        except (OSError, RuntimeError, zlib.error) as error:
-            raise DataError(f"{self.name} of neurons {start} to {stop - 1} cannot be read: {error}") from None
+        except NonlazyError:
+            raise
+        # What a damaged chunk raises depends on the format and on how it was compressed.
+        except Exception as error:
+            what = str(error) or type(error).__name__
+            raise DataError(f"{self.name} of neurons {start} to {stop - 1} cannot be read: {what}") from None
         array = _numbers(rows, self.name)
-        # One sum finds what is not finite in most cases without a table of truth values.
-        with np.errstate(invalid="ignore", over="ignore"):
-            total = array.sum()
-        if not np.isfinite(total):
+        # The extremes tell of NaN, too, without a table of truth values.
+        largest = max(float(array.max()), -float(array.min())) if array.size else 0.0
+        if not largest <= LARGEST:
             bad = ~np.isfinite(array)
             if bad.any():
                 neuron, position = np.argwhere(bad)[0]
@@ -52,6 +56,7 @@ class Layer:
                     f"{self.name} hold {int(bad.sum())} values that are not finite{more}, the first at neuron "
                     f"{start + neuron}, input {position}"
                 )
+            raise InvalidInput(f"{self.name} hold {largest:g}: above {LARGEST:g} squares of them overflow, scale them")
         return array
 
     def chunks(self) -> Iterator[tuple[slice, Float[np.ndarray, "rows inputs"]]]:

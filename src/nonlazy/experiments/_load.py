@@ -42,7 +42,10 @@ def load(name_or_path: str | Path) -> Experiment:
     """
     if isinstance(name_or_path, str) and name_or_path in names():
         return _experiment(text(name_or_path), where=f"experiment {name_or_path!r}", folder=None)
-    path = Path(name_or_path).expanduser()
+    try:
+        path = Path(name_or_path).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(f"{name_or_path}: {error}") from None
     if path.suffix != ".toml":
         raise InvalidInput(_unknown(str(name_or_path)))
     try:
@@ -51,8 +54,8 @@ def load(name_or_path: str | Path) -> Experiment:
         raise DataError(f"there is no file {path}; a shipped experiment is named without .toml: {_listed()}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file in UTF-8 (byte {error.start}): TOML must be") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(path)[:80]!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return _experiment(content, where=str(path), folder=path.resolve().parent)
 
 
@@ -61,6 +64,11 @@ def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
         document = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{where}{_position(str(error), content)}") from None
+    except RecursionError:
+        raise InvalidInput(f"{where}: brackets are nested too deeply") from None
+    except ValueError as error:
+        # Python reads no whole number of more than some thousand digits, and no date such as 2025-02-30.
+        raise InvalidInput(f"{where}: a value cannot be read ({error})") from None
     if folder is not None:
         _resolve_path(document.get("task"), folder)
         quick = document.get("quick")

@@ -94,7 +94,7 @@ def _by_kind(
     kind = table.get("kind")
     if kind is None:
         return None, [f"[{section}] kind is missing: it can be {', '.join(repr(name) for name in models)}"]
-    if kind not in models:
+    if not isinstance(kind, str) or kind not in models:
         return None, [f"[{section}] {unknown('kind', str(kind), models)}"]
     return models[kind], []
 

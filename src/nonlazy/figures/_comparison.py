@@ -128,17 +128,25 @@ def _code_rows(run: Run, codes: Codes, names: tuple[str, ...]) -> Iterator[Compa
     else:
         readouts = readouts[:, history.draws]
         member, others = _by_activation(history, readouts, codes), _others(history, codes)
-    for index, name in enumerate(codes.names):
+    labels = _distinct(codes.names)
+    for index, name in enumerate(labels):
         yield _row(f"share of {name}", float(codes.fraction[index]), member[index].mean(axis=2))
     for name, share in others:
         yield _row(f"share of {name}", 0.0, share)
-    for index, name in enumerate(codes.names):
+    for index, name in enumerate(labels):
         counts = member[index].sum(axis=2)
         if (counts == 0).any():
             continue
         means = np.einsum("cdi,cdir->cdr", member[index], readouts) / counts[:, :, None]
         for r, output in enumerate(names):
             yield _row(f"a({output}) of {name}", float(codes.readout[index, r]), means[:, :, r])
+
+
+def _distinct(names: tuple[str, ...]) -> list[str]:
+    """Names with a number where several wells have one code."""
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: k + 1].count(name)})" for k, name in enumerate(names)
+    ]
 
 
 def _by_activation(

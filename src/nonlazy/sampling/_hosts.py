@@ -101,7 +101,8 @@ def lay_out(action: Callable[[], str], look: Callable[[], str]) -> str:
     try:
         while (seen := look()) == "absent" and time.monotonic() < until:
             time.sleep(0.1)
-    except StoreError as caught:
+    except Exception as caught:
+        # Raised once the others know: they wait for this host's answer.
         error = caught
     answers = _gathered(np.array([error is not None, seen == "absent"], np.int32))
     if error is not None:
@@ -167,7 +168,8 @@ def _gathered(values: np.ndarray) -> np.ndarray:
 def _told_by_first(said: dict[str, str]) -> dict[str, str]:
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
-    text = json.dumps(said | {"text": said["text"][: _TEXT_BYTES // 8]}).encode()
+    # A character takes up to twelve bytes in JSON's own escapes.
+    text = json.dumps(said | {"text": said["text"][: _TEXT_BYTES // 16]}).encode()
     buffer = np.zeros(_TEXT_BYTES, np.int32)
     buffer[: len(text)] = np.frombuffer(text, np.uint8)
     told = np.asarray(broadcast_one_to_all(buffer)).astype(np.uint8).tobytes()

@@ -15,7 +15,8 @@ from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.network import Network
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._convergence import Diagnostics, diagnose
-from nonlazy.sampling.store._configuration import activation_values
+from nonlazy.sampling.store._checksums import check_sizes, verify
+from nonlazy.sampling.store._configuration import activation_values, data_fingerprint
 from nonlazy.sampling.store._lock import being_written
 from nonlazy.sampling.store._store import chain_progress, read_attributes
 from nonlazy.tasks import Task
@@ -71,19 +72,45 @@ class Run:
 
     @cached_property
     def task(self) -> Task:
-        """The task, as it was sampled."""
-        constants, observed = self.tree["constant_data"], self.tree["observed_data"]
-        parts: dict[str, Any] = {
-            name: np.array(group[name].values) if name in group else None
-            for group, names in ((constants, ("X", "labels", "X_test", "labels_test")), (observed, ("Y", "Y_test")))
-            for name in names
-        }
-        return Task(
-            **parts,
-            class_names=tuple(json.loads(self.tree.attrs["class_names"])),
-            name=self.tree.attrs["task_name"],
-            provenance=json.loads(self.tree.attrs["task_provenance"]),
-        )
+        """The task, as it was sampled.
+
+        **Raises:** `nonlazy.errors.StoreError` where its data are damaged: they are compared with the fingerprint of
+        those that were sampled with.
+        """
+        try:
+            constants, observed = self.tree["constant_data"], self.tree["observed_data"]
+            parts: dict[str, Any] = {
+                name: np.array(group[name].values) if name in group else None
+                for group, names in ((constants, ("X", "labels", "X_test", "labels_test")), (observed, ("Y", "Y_test")))
+                for name in names
+            }
+            task = Task(
+                **parts,
+                class_names=tuple(json.loads(self.tree.attrs["class_names"])),
+                name=self.tree.attrs["task_name"],
+                provenance=json.loads(self.tree.attrs["task_provenance"]),
+            )
+        # What a damaged chunk raises depends on how it was compressed.
+        except Exception as error:
+            self.verify()
+            raise StoreError(f"the data of {self.path} cannot be read: {type(error).__name__}: {error}") from error
+        if data_fingerprint(task) != self.configuration["posterior"]["task"]["sha256_of_data"]:
+            self.verify()
+            raise StoreError(f"the data in {self.path} are not those that it was sampled with")
+        return task
+
+    def verify(self) -> int:
+        """Reads every file of the run and compares it with its checksum; some seconds a gigabyte.
+
+        Opening a run looks at the sizes of its files alone. Of an interrupted run, chains that are ahead of the slowest
+        one are compared when they go on. A run of an older nonlazy has checksums of its checkpoints
+        only.
+
+        **Returns:** the number of files that were compared.
+
+        **Raises:** `nonlazy.errors.StoreError` that names the first file that is missing, truncated or damaged.
+        """
+        return verify(self.path, self.chains)
 
     @cached_property
     def posterior(self) -> Posterior:
@@ -297,8 +324,15 @@ def open_run(path: str | Path, activation: Activation | None = None) -> Run:
     """
     path = Path(path)
     attributes = read_attributes(path)
-    configuration = json.loads(attributes["configuration"])
-    network = configuration["posterior"]["network"]
+    try:
+        configuration, provenance = json.loads(attributes["configuration"]), json.loads(attributes["provenance"])
+        network = configuration["posterior"]["network"]
+        missing = [name for name in ("activation", "custom_activation") if name not in network]
+        if missing or not isinstance(provenance, dict):
+            raise KeyError(missing[0] if missing else "provenance")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be read as a run of nonlazy: {type(error).__name__}: {error}") from error
+    check_sizes(path, attributes["chains"])
     if activation is not None:
         custom = BUILTIN.get(activation.name) is not activation
         same = activation_values(activation) == network.get("activation_values")
@@ -309,11 +343,13 @@ def open_run(path: str | Path, activation: Activation | None = None) -> Run:
             )
     try:
         tree = xarray.open_datatree(path, engine="zarr", chunks=None)
-    except (OSError, KeyError, ValueError) as error:
+        if not attributes["complete"]:
+            tree = _without_unfinished(tree, chain_progress(path, attributes))
+    except StoreError:
+        raise
+    # Damaged metadata raise almost anything: KeyError, TypeError, AttributeError, errors of Zarr's own.
+    except Exception as error:
         raise StoreError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
-    if not attributes["complete"]:
-        tree = _without_unfinished(tree, chain_progress(path, attributes))
-    provenance = json.loads(attributes["provenance"])
     return Run(path, tree, configuration, provenance, bool(attributes["complete"]), activation)
 
 

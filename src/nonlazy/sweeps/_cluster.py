@@ -4,6 +4,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ _STOP_SECONDS = 2.0
 _LEAVING = ("closing_gracefully", "closing", "closed", "stopping", "failed")
 # How long a point waits for the one that has it, on a machine that the scheduler holds for dead.
 _PATIENCE = 180.0
+_LOST = (
+    "the Dask scheduler is gone, or has forgotten the points: whatever is done is kept, and the same command goes on "
+    "from there"
+)
 
 
 def connect(cluster: Any, scheduler_file: str | Path | None) -> Any:
@@ -59,7 +64,8 @@ def run_on_cluster(
     running: Callable[[int, int], object],
     ended: Callable[[Outcome], object],
 ) -> None:
-    """Runs all points on a cluster, each once; those whose worker died again, up to `retries` times.
+    """Runs all points on a cluster, each once; those that Dask gave up as their workers died (after four deaths, by its
+    own settings) again, up to `retries` times.
 
     **Arguments:** `running`: called now and then with the numbers of points under way and of workers; `ended`: called
     with each outcome.
@@ -67,7 +73,7 @@ def run_on_cluster(
     **Raises:** `KeyboardInterrupt` on Ctrl-C, after which points that are under way stop by themselves within seconds,
     checkpointed; `nonlazy.errors.SamplingError` where the scheduler is lost.
     """
-    from distributed import wait
+    from distributed import CancelledError, wait
 
     if not jobs:
         return
@@ -101,10 +107,14 @@ def run_on_cluster(
                     ended(outcome)
             workers = client.nthreads()
             running(min(sum(workers.values()), len(waiting)), len(workers))
-    except BaseException:
-        # Dask cannot interrupt what a worker runs: points look for this file.
-        stop.touch()
-        client.cancel(list(waiting), force=True)
+    except BaseException as error:
+        with suppress(OSError):
+            # Dask cannot interrupt what a worker runs: points look for this file.
+            stop.touch()
+        with suppress(Exception):
+            client.cancel(list(waiting), force=True)
+        if isinstance(error, (CancelledError, OSError)):
+            raise SamplingError(_LOST) from error
         raise
 
 
@@ -135,10 +145,7 @@ def _outcome(future: Any, job: Job, deaths: int, retries: int) -> Outcome | None
     if future.status == "finished":
         return future.result()
     if future.status in ("cancelled", "lost"):
-        raise SamplingError(
-            "the Dask scheduler is gone, or has forgotten the points: whatever is done is kept, and the same command "
-            "goes on from there"
-        )
+        raise SamplingError(_LOST)
     error = future.exception()
     if isinstance(error, KilledWorker):
         if deaths < retries:

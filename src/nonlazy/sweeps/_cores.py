@@ -48,12 +48,11 @@ def share(slot: int, slots: int, wanted: int) -> tuple[int, ...] | None:
     available = cores()
     if slots * wanted <= len(available) or slots > len(available) or not hasattr(os, "sched_setaffinity"):
         return None
-    each = len(available) // slots
-    return available[slot * each : (slot + 1) * each]
+    return available[slot * len(available) // slots : (slot + 1) * len(available) // slots]
 
 
 def _batched(experiment: Experiment) -> bool:
     """Whether chains run as one batch, as they do on accelerators."""
     method = experiment.sampling.chain_method
     accelerator = entry_points(group="jax_plugins") and os.environ.get("JAX_PLATFORMS") != "cpu"
-    return method == "batched" or (method is None and bool(accelerator))
+    return method == "batched" or (method != "processes" and bool(accelerator))

@@ -23,11 +23,12 @@ _STOP_SECONDS = 3600.0
 
 
 def check_folder(folder: Path, sweep: Sweep, overwrite: bool) -> None:
-    """Refuses a folder that holds something else than this sweep, or fewer or other points of it.
+    """Refuses a folder that holds something else than this sweep, or other points of it.
 
     **Raises:** `nonlazy.errors.StoreError`; the text says in what the first point differs.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    # Another job of an array may be laying it out right now: its lock and its experiment come before its sweep.
+    if not folder.exists() or all(path.name.startswith(".") or path.name == EXPERIMENT for path in folder.iterdir()):
         return
     if not (folder / SWEEP).is_file():
         raise StoreError(f"{folder} holds other files, and no sweep: choose another folder")

@@ -182,7 +182,7 @@ def _points(
     for number, row in enumerate(rows):
         # A point that does not name a key has the experiment's own value.
         values = {key: row[key] if key in row else own[key.split(".")[0]].get(key.split(".")[1]) for key in keys}
-        name = point_name(values, named, number)
+        name = point_name(values, named)
         try:
             experiment = base.changed(nested((key, value) for key, value in row.items()))
         except InvalidInput as error:
@@ -201,22 +201,23 @@ def _points(
     names = [point.name for point in points]
     if len(set(names)) < len(names):
         points = [
-            Point(_short_name(point.values, number), point.values, point.experiment)
-            for number, point in enumerate(points)
+            Point(_short_name(point.values), point.values, point.experiment) if names.count(point.name) > 1 else point
+            for point in points
         ]
     return tuple(points)
 
 
-def point_name(values: Mapping[str, Any], named: Sequence[str], number: int) -> str:
-    """The name of a point's folder, from its values; from its number and a hash where that is long or odd."""
+def point_name(values: Mapping[str, Any], named: Sequence[str]) -> str:
+    """The name of a point's folder, from its values; from a hash of them where that is long or odd."""
     parts = [f"{label}={value_text(value)}" for label, value in zip(named, values.values(), strict=True)]
     name = ",".join(parts)
-    return name if len(name) <= _LONGEST_NAME and _POINT_NAME.match(name) else _short_name(values, number)
+    return name if len(name) <= _LONGEST_NAME and _POINT_NAME.match(name) else _short_name(values)
 
 
-def _short_name(values: Mapping[str, Any], number: int) -> str:
+def _short_name(values: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True, default=str).encode()).hexdigest()
-    return f"point-{number:04d}-{digest[:8]}"
+    # Without a number, so that a sweep may grow.
+    return f"point-{digest[:12]}"
 
 
 def identity(experiment: Experiment) -> str:

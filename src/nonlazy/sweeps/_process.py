@@ -39,9 +39,11 @@ def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome
     """
     begun, deaths = time.monotonic(), []
     while True:
-        with tempfile.TemporaryFile() as complaints:
-            process = _launch(job, complaints)
-            answer = _wait(process, stopping)
+        # Files, not pipes: a pipe that nobody reads before the end stops whoever has more to say than fits in.
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
+            process = _launch(job, said, complaints)
+            _wait(process, stopping)
+            answer = _answer(said)
             if answer is not None:
                 return Outcome(job.number, _state(answer), answer["error"], time.monotonic() - begun)
             if stopping():
@@ -60,7 +62,7 @@ def died(deaths: list[str]) -> str:
     return f"its process died {times}{deaths[-1]}; what was drawn is kept, and the same sweep goes on from there"
 
 
-def _launch(job: Job, complaints) -> subprocess.Popen:
+def _launch(job: Job, said, complaints) -> subprocess.Popen:
     environment = dict(os.environ)
     # One thread a point: cores are shared out between points.
     environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -69,7 +71,7 @@ def _launch(job: Job, complaints) -> subprocess.Popen:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "nonlazy.sweeps._worker"],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=said,
         stderr=complaints,
         env=environment,
         # Ctrl-C reaches the whole group of a terminal; the sweep decides what it means.
@@ -81,8 +83,8 @@ def _launch(job: Job, complaints) -> subprocess.Popen:
     return process
 
 
-def _wait(process: subprocess.Popen, stopping: Callable[[], bool]) -> dict[str, str] | None:
-    """What the process answers when it ends; None where it ends without an answer."""
+def _wait(process: subprocess.Popen, stopping: Callable[[], bool]) -> None:
+    """Until the process ends; asks it to where it should stop."""
     asked: float | None = None
     try:
         while process.poll() is None:
@@ -96,11 +98,13 @@ def _wait(process: subprocess.Popen, stopping: Callable[[], bool]) -> dict[str, 
         if process.poll() is None:
             process.kill()
             process.wait()
-    assert process.stdout is not None
-    with process.stdout as stdout:
-        text = stdout.read()
+
+
+def _answer(said) -> dict[str, str] | None:
+    """What a process answered; None where it ended without an answer."""
+    said.seek(0)
     with suppress(ValueError):
-        return json.loads(text)
+        return json.loads(said.read())
     return None
 
 

@@ -111,8 +111,14 @@ class SweepResult:
             raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another folder") from None
         paths.append(self.folder / f"{RESULTS}.csv")
         if any(record.state == "done" for record in self.records):
+            faults = []
             for name in tuple(show) or self.sweep.show or (chosen(self.sweep, self.data),):
-                paths += plots.save(draw(self.sweep, self.data, name), self.folder / file_name(name))
+                try:
+                    paths += plots.save(draw(self.sweep, self.data, name), self.folder / file_name(name))
+                except InvalidInput as error:
+                    faults.append(str(error))
+            if faults:
+                raise InvalidInput("; ".join(faults))
         return tuple(paths)
 
     def __str__(self) -> str:

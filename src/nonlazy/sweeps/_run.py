@@ -91,9 +91,13 @@ def sweep(
             if overwrite:
                 discard_points(folder, chosen)
             _run(asked, folder, numbers, client, at_once, retries, progress, announce)
-        result = read_result(asked, folder)
-        if points is None:
-            result.write(show)
+            result = read_result(asked, folder)
+            if points is None:
+                try:
+                    result.write(show)
+                except InvalidInput as error:
+                    # Known only now; the work is done, and what failed is still to be told.
+                    announce(f"Not drawn: {error}")
         return result
     finally:
         if client is not None and client is not cluster:

@@ -47,6 +47,8 @@ def read_members(
                 name = _checked_name(path, member)
                 if member.isdir():
                     continue
+                if member.size < 0:
+                    raise DataError(f"{path}: member {name} has {member.size} bytes: the archive is damaged")
                 if member.size > largest_member:
                     raise DataError(
                         f"{path}: member {name} has {member.size} bytes; more than {largest_member} are not read"
@@ -62,7 +64,8 @@ def read_members(
                         "unpack it and name the folder"
                     )
                 stream = archive.extractfile(member)
-                assert stream is not None
+                if stream is None:
+                    raise DataError(f"{path}: member {name} is no file: the archive is damaged")
                 members[name] = stream.read()
                 if len(members[name]) != member.size:
                     raise DataError(f"{path}: truncated within {name}")
@@ -75,6 +78,9 @@ def read_members(
         raise DataError(f"{path}: not a readable tar archive ({error})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    # Damaged headers raise almost anything within tarfile: ValueError, OverflowError, KeyError, struct.error.
+    except Exception as error:
+        raise DataError(f"{path}: not a readable tar archive ({type(error).__name__}: {error})") from None
     return members
 
 

@@ -1,7 +1,5 @@
 """Tasks from NumPy arrays and .npz files."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -137,8 +135,10 @@ def from_npz(
         raise
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable .npz file of plain arrays ({error})") from error
+    # A damaged archive raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error, MemoryError.
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise DataError(f"{path}: not a readable .npz file of plain arrays ({what})") from error
     stored_names = tuple(str(n) for n in np.atleast_1d(arrays.pop("class_names", ())))
     task = from_arrays(
         **arrays, y_plus=y_plus, y_minus=y_minus, class_names=class_names or stored_names, name=name or path.stem

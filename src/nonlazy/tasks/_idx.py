@@ -47,6 +47,8 @@ def parse_idx(data: bytes, name: str, dimensions: int) -> UInt8[np.ndarray, "...
             f"unsigned bytes in {dimensions} dimension{'s' if dimensions > 1 else ''}"
         )
     shape = struct.unpack(f">{dimensions}I", data[4:header])
+    if 0 in shape:
+        raise DataError(f"{name}: the header announces {' x '.join(map(str, shape))} numbers: the file holds no data")
     announced, found = math.prod(shape), len(data) - header
     if found != announced:
         what = "truncated" if found < announced else "bytes after the end of the data"

@@ -13,6 +13,8 @@ from nonlazy.tasks._pool import Pool
 
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
+# What the suffixes stand for, whatever a file calls itself: Pillow has decoders that start other programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 # From so many on, which take seconds, a progress bar is shown.
 MANY_IMAGES = 5000
 # Modes of eight bits a channel, which convert to grey or RGB without clipping.
@@ -54,25 +56,35 @@ def decode(name: str, content: bytes | Path, decoding: Decoding) -> UInt8[np.nda
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=FORMATS) as image:
+            shape = image.height, image.width
+            if shape != decoding.shape and not decoding.resize:
+                # Known from the header: nothing that is not wanted is decompressed.
+                raise _other_shape(name, shape, decoding)
             image.load()
-            mode, shape = image.mode, (image.height, image.width)
+            mode = image.mode
             if mode in MODES:
                 image = image.convert("L" if decoding.grey else "RGB")
-                if shape != decoding.shape and decoding.resize:
+                if shape != decoding.shape:
                     image = image.resize((decoding.shape[1], decoding.shape[0]), Image.Resampling.BILINEAR)
             pixels = np.array(image)
+    except DataError:
+        raise
     # Pillow's decoders raise errors of many kinds on damaged files; all of them mean the same here.
     except Exception as error:
         raise DataError(f"{name}: not a readable image ({error})") from error
     if mode not in MODES:
         raise DataError(f"{name}: has pixels of mode {mode}; images with 8 bits a channel are read, convert it first")
     if pixels.shape[:2] != decoding.shape:
-        raise DataError(
-            f"{name}: is {shape[0]} x {shape[1]} pixels (height x width); "
-            f"this task takes {decoding.shape[0]} x {decoding.shape[1]}"
-        )
+        raise _other_shape(name, pixels.shape, decoding)
     return pixels.ravel() if decoding.grey else pixels.transpose(2, 0, 1).ravel()
+
+
+def _other_shape(name: str, shape: Sequence[int], decoding: Decoding) -> DataError:
+    return DataError(
+        f"{name}: is {shape[0]} x {shape[1]} pixels (height x width); "
+        f"this task takes {decoding.shape[0]} x {decoding.shape[1]}"
+    )
 
 
 def shape_of(name: str, content: bytes | Path) -> tuple[int, int]:
@@ -83,7 +95,7 @@ def shape_of(name: str, content: bytes | Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=FORMATS) as image:
             return image.height, image.width
     except Exception as error:
         raise DataError(f"{name}: not a readable image ({error})") from error

@@ -139,10 +139,10 @@ def _last_means(run: Run, chain: int) -> Float[np.ndarray, "N C"]:
 
 
 def _row(name: str, words: str, values: list[float], theory: float | None = None) -> FigureRow:
-    """A row of a mean over chains, with their range in its words and their standard error."""
-    found = np.array(values, dtype=np.float64)
+    """A row of a mean over the chains that have the value, with their range in its words and their standard error."""
+    found = np.array([value for value in values if np.isfinite(value)], dtype=np.float64)
     if not len(found):
-        return FigureRow(name, f"{words} (no two chains)", theory)
+        return FigureRow(name, f"{words} (no chain has any)", theory)
     error = float(found.std(ddof=1) / np.sqrt(len(found))) if len(found) > 1 else None
     return FigureRow(
         name, f"{words} (chains {found.min():.4g} to {found.max():.4g})", theory, float(found.mean()), error
@@ -166,9 +166,16 @@ def _sigmoid_rows(name: str, run: Run, means: list[np.ndarray], scheme: Symmetri
              scheme.deviation_of_size),
         _row(name, f"different codes of {neurons} neurons", [float(len(found)) for found in different],
              scheme.distinct(neurons)),
-        _row(name, "codes that two chains share, of those of either",
-             [len(a & b) / len(a | b) for a, b in combinations(different, 2)]),
+        _pairs_row(name, "codes that two chains share, of those of either",
+                   [len(a & b) / len(a | b) for a, b in combinations(different, 2)]),
     ]  # fmt: skip
+
+
+def _pairs_row(name: str, words: str, values: list[float]) -> FigureRow:
+    """A row of a mean over pairs of chains, which have no standard error of their own: pairs share chains."""
+    if not values:
+        return FigureRow(name, f"{words} (no two chains)")
+    return FigureRow(name, f"{words} (pairs {min(values):.4g} to {max(values):.4g})", None, float(np.mean(values)))
 
 
 def _different(codes: Bool[np.ndarray, "N C"]) -> set[tuple[bool, ...]]:

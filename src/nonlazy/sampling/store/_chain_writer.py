@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling.store._checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
+from nonlazy.sampling.store._checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from nonlazy.sampling.store._checksums import verify_chain
 from nonlazy.sampling.store._lock import ChainLock, lock_path
 from nonlazy.sampling.store._store import read_metadata
 from nonlazy.sampling.store._variable_file import VariableFile
@@ -78,21 +79,22 @@ class ChainWriter:
             raise InvalidInput(f"progress['draws'] is {draws!r}: it must be the number of draws, 0 .. {self.draws}")
         try:
             filling = {name: file.filling for name, file in self._files.items() if file.filling is not None}
-            save_checkpoint(self._checkpoint, arrays, progress, filling)
+            # Means over a chain are replaced before every checkpoint: they have a checksum once they are final.
+            final = draws == self.draws
+            sums = {name: file.sums for name, file in self._files.items() if file.sums and (file.has_records or final)}
+            save_checkpoint(self._checkpoint, arrays, progress, filling, sums)
         except OSError as error:
             raise self._failure(f"write its checkpoint after draw {draws}", error) from error
 
     def load_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The arrays and the progress of the chain's last checkpoint, or None where it has none yet.
 
-        **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
+        **Raises:** `nonlazy.errors.StoreError` where the file is damaged, or a chunk whose draws it counts.
         """
         loaded = load_checkpoint(self._checkpoint)
-        if not self._restored:
-            self._restored = True
-            for name, (number, records) in (loaded.filling if loaded else {}).items():
-                self._file(name).restore(number, records)
-        return None if loaded is None else (loaded.arrays, loaded.progress)
+        if loaded is not None and not self._restored:
+            verify_chain(self.path, self.chain, loaded.sums)
+        return self._restore(loaded)
 
     def close(self) -> None:
         """Lets other processes write the chain."""
@@ -106,9 +108,19 @@ class ChainWriter:
     ) -> None:
         self.close()
 
+    def _restore(self, loaded: Checkpoint | None) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        if not self._restored:
+            self._restored = True
+            for name, sums in (loaded.sums if loaded else {}).items():
+                self._file(name).sums = dict(sums)
+            for name, (number, records) in (loaded.filling if loaded else {}).items():
+                self._file(name).restore(number, records)
+        return None if loaded is None else (loaded.arrays, loaded.progress)
+
     def _write(self, group: str, start: int | None, values: Mapping[str, np.ndarray]) -> None:
         if not self._restored:
-            self.load_checkpoint()
+            # Not verified: of chains that go on together, all but the first may be ahead, and are written anew.
+            self._restore(load_checkpoint(self._checkpoint))
         # Everything is checked before anything is written.
         fitted = [(self._file(f"{group}/{name}"), np.asarray(value)) for name, value in values.items()]
         fitted = [(file, file.fit(start, value)) for file, value in fitted]

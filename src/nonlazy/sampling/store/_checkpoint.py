@@ -19,6 +19,7 @@ _PROGRESS = "progress.json"
 _CHECKSUM = "sha256"
 _STATE = "state/"
 _FILLING = "filling/"
+_SUMS = "sums/"
 
 
 def checkpoint_path(store: Path, chain: int) -> Path:
@@ -31,12 +32,14 @@ class Checkpoint:
     """What a checkpoint holds.
 
     **Fields:** `arrays`: the state of the chain; `progress`: plain values; `filling`: for each variable whose last Zarr
-    chunk is not full, the chunk's number and the records in it.
+    chunk is not full, the chunk's number and the records in it; `sums`: for each variable, the bytes and the CRC-32 of
+    every full chunk by its number.
     """
 
     arrays: dict[str, np.ndarray]
     progress: dict[str, Any]
     filling: dict[str, tuple[int, np.ndarray]]
+    sums: dict[str, dict[int, tuple[int, int]]]
 
 
 def save_checkpoint(
@@ -44,6 +47,7 @@ def save_checkpoint(
     arrays: Mapping[str, np.ndarray],
     progress: Mapping[str, Any],
     filling: Mapping[str, tuple[int, np.ndarray]],
+    sums: Mapping[str, Mapping[int, tuple[int, int]]],
 ) -> None:
     """Replaces the checkpoint in one step; the previous one stays where that fails. Arguments as in `Checkpoint`.
 
@@ -63,6 +67,9 @@ def save_checkpoint(
     except TypeError as error:
         raise InvalidInput(f"the progress of a checkpoint must fit in JSON: {error}") from None
     members |= {_FILLING + name: records for name, (_, records) in filling.items()}
+    for name, chunks in sums.items():
+        rows = [(number, *chunks[number]) for number in sorted(chunks)]
+        members[_SUMS + name] = np.array(rows, dtype=np.int64).reshape(-1, 3)
     members[_PROGRESS] = np.frombuffer(text.encode(), dtype=np.uint8)
     members[_CHECKSUM] = _checksum(members)
     replace_durably(path, lambda file: np.savez(file, **cast(dict[str, Any], members)))
@@ -82,7 +89,7 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     text = _decode(path, members.pop(_PROGRESS))
     arrays = {name.removeprefix(_STATE): value for name, value in members.items() if name.startswith(_STATE)}
     filling = {name: (number, members[_FILLING + name]) for name, number in text["filling"].items()}
-    return Checkpoint(arrays, text["progress"], filling)
+    return Checkpoint(arrays, text["progress"], filling, _sums(members))
 
 
 def load_progress(path: Path) -> dict[str, Any] | None:
@@ -91,13 +98,46 @@ def load_progress(path: Path) -> dict[str, Any] | None:
     **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
     """
     members = _read(path, only=_PROGRESS)
-    return None if members is None else _decode(path, members[_PROGRESS])["progress"]
+    if members is None:
+        return None
+    if _PROGRESS not in members:
+        raise _damaged(path, "it tells no progress")
+    try:
+        progress = _decode(path, members[_PROGRESS])["progress"]
+        counts = [progress.get(name, 0) for name in ("draws", "warmup")]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise _damaged(path, f"it counts {counts[0]!r} draws")
+    return progress
 
 
-def _read(path: Path, only: str | None = None) -> dict[str, np.ndarray] | None:
+def load_sums(path: Path) -> tuple[dict[str, dict[int, tuple[int, int]]], dict[str, int]]:
+    """The sums of a checkpoint alone, as in `Checkpoint`, and the numbers of the chunks that are being filled.
+
+    **Raises:** `nonlazy.errors.StoreError` where the file is damaged.
+    """
+    try:
+        members = _read(path, only=(_SUMS, _PROGRESS))
+        if members is None:
+            return {}, {}
+        return _sums(members), dict(_decode(path, members[_PROGRESS])["filling"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _sums(members: Mapping[str, np.ndarray]) -> dict[str, dict[int, tuple[int, int]]]:
+    return {
+        name.removeprefix(_SUMS): {number: (size, checksum) for number, size, checksum in rows.tolist()}
+        for name, rows in members.items()
+        if name.startswith(_SUMS)
+    }
+
+
+def _read(path: Path, only: str | tuple[str, ...] = "") -> dict[str, np.ndarray] | None:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
-            return {name: members[name] for name in ([only] if only else members.files)}
+            return {name: members[name] for name in members.files if name.startswith(only)}
     except FileNotFoundError:
         return None
     except PermissionError as error:

@@ -51,7 +51,7 @@ def describe(posterior: Posterior) -> dict[str, Any]:
             "N0": task.N0,
             "m": task.m,
             "P_test": 0 if task.X_test is None else task.X_test.shape[0],
-            "sha256_of_data": _data_fingerprint(task),
+            "sha256_of_data": data_fingerprint(task),
         },
         "temperature": posterior.temperature,
         "readout_variance": posterior.sigma_a2,
@@ -99,7 +99,8 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:24]}...{text[-24:]}"
 
 
-def _data_fingerprint(task: Task) -> str:
+def data_fingerprint(task: Task) -> str:
+    """SHA-256 of the task's inputs, targets and labels."""
     digest = hashlib.sha256()
     for array in (task.X, task.Y, task.labels, task.X_test, task.Y_test, task.labels_test):
         if array is None:

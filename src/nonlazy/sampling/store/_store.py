@@ -27,6 +27,7 @@ import numpy as np
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.posterior import Posterior
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS, checkpoint_path, load_progress
+from nonlazy.sampling.store._checksums import check_root, write_sums
 from nonlazy.sampling.store._configuration import differences, fingerprint, full_configuration
 from nonlazy.sampling.store._durable import make_folder, replace_durably, sync_folder, sync_tree
 from nonlazy.sampling.store._layout import Layout, Variable, task_arrays, write_arrays
@@ -38,6 +39,17 @@ Status = Literal["absent", "partial", "complete"]
 FORMAT = 1
 # A process of another machine may be creating the same run on a shared disk: creation takes seconds.
 _LEFTOVER_SECONDS = 600
+_MOST = 10**9
+# Attributes that reading a run relies on.
+_KINDS = {
+    "complete": int,
+    "chains": int,
+    "draws": int,
+    "warmup": int,
+    "configuration": str,
+    "provenance": str,
+    "fingerprint": str,
+}
 
 
 def create(
@@ -89,6 +101,7 @@ def create(
         shutil.rmtree(temporary, ignore_errors=True)
         write_arrays(temporary, arrays, attributes)
         (temporary / CHECKPOINTS).mkdir()
+        write_sums(temporary, attributes)
         sync_tree(temporary)
         os.rename(temporary, path)
         sync_folder(path.parent)
@@ -203,21 +216,27 @@ def read_metadata(path: Path) -> dict[str, Any]:
     **Raises:** `nonlazy.errors.StoreError` where there is none, or one of a later format.
     """
     try:
-        metadata = json.loads((path / "zarr.json").read_text())
+        metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         attributes = metadata["attributes"]
         known = attributes["creator"] == "nonlazy"
+        later = known and attributes["format"] > FORMAT
     except FileNotFoundError:
         what = "a folder with other files" if path.is_dir() else "nothing there"
         raise StoreError(f"{path} is not a run of nonlazy: {what}. Choose another path") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read as a run of nonlazy: {type(error).__name__}: {error}") from error
     if not known:
         raise StoreError(f"{path} is a Zarr store of {attributes['creator']!r}, not a run of nonlazy")
-    if attributes["format"] > FORMAT:
+    if later:
         raise StoreError(
             f"{path} was written by a later nonlazy (format {attributes['format']}; this one knows {FORMAT}): "
             "install a newer version"
         )
+    check_root(path, metadata)
+    wrong = [name for name, kind in _KINDS.items() if type(attributes.get(name)) is not kind]
+    wrong += [name for name in ("chains", "draws") if not wrong and not 1 <= attributes[name] <= _MOST]
+    if wrong:
+        raise StoreError(f"{path} cannot be read as a run of nonlazy: its attribute {wrong[0]} is damaged or missing")
     return metadata
 
 

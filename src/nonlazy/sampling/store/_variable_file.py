@@ -8,6 +8,7 @@ records go into every checkpoint as well, and that is one file to flush instead 
 
 import math
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class VariableFile:
         if [codec["name"] for codec in metadata["codecs"]] != ["bytes"] or metadata["dimension_names"][0] != "chain":
             raise InvalidInput(f"{name} is not a variable that the chains write")
         self.name = name
-        self._folder = path / "c" / str(chain)
+        self._array, self._chain = path, chain
         self._dims: tuple[str, ...] = tuple(metadata["dimension_names"][1:])
         self._shape: tuple[int, ...] = tuple(metadata["shape"][1:])
         self._chunk: tuple[int, ...] = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"][1:])
@@ -38,6 +39,8 @@ class VariableFile:
         self._number = -1
         self._filling = np.empty((0,), dtype=self._dtype)
         self._filled = 0
+        # Bytes and CRC-32 of every chunk that is full, by its number.
+        self.sums: dict[int, tuple[int, int]] = {}
         self._has_file = False
         self._precious = False
 
@@ -103,6 +106,7 @@ class VariableFile:
         make_folder(path.parent)
         replace_file(path, lambda file: file.write(_bytes(chunk)), sync=True)
         sync_folder(path.parent)
+        self._sum(number, chunk)
 
     def _write_part(self, number: int, row: int, part: np.ndarray) -> None:
         path = self._path(number)
@@ -124,7 +128,12 @@ class VariableFile:
         if self._filled == min(self._chunk[0], self._shape[0] - number * self._chunk[0]):
             sync_file(path)
             sync_folder(path.parent)
+            self._sum(number, self._filling)
             self._number = -1
+
+    def _sum(self, number: int, chunk: np.ndarray) -> None:
+        content = _bytes(chunk)
+        self.sums[number] = (content.nbytes, zlib.crc32(content))
 
     def _begin(self, number: int, chunk: np.ndarray) -> None:
         self._number, self._filling, self._filled = number, chunk, 0
@@ -137,8 +146,13 @@ class VariableFile:
         return np.fromfile(path, dtype=self._dtype).reshape(self._chunk)
 
     def _path(self, number: int) -> Path:
-        grid = [number, *[0] * (len(self._chunk) - 1)] if self._chunk else []
-        return self._folder.joinpath(*map(str, grid)) if grid else self._folder
+        return chunk_path(self._array, self._chain, number, len(self._chunk))
+
+
+def chunk_path(array: Path, chain: int, number: int, dims: int) -> Path:
+    """Where Zarr has a chunk of an array in this folder: `dims` without the chain, chunks along the first one alone."""
+    grid = [chain, number, *[0] * (dims - 1)] if dims else [chain]
+    return array.joinpath("c", *map(str, grid))
 
 
 def _bytes(values: np.ndarray) -> memoryview:
