@@ -36,7 +36,7 @@ def moving(compiled):
 
 @pytest.fixture(scope="package")
 def frozen(compiled):
-    """The same starts without jumps at N = P = 120, T = 1e-3."""
+    """The same starts without jumps at N = P = 120, T = 1e-3; as many draws as leave an excess known to a few nats."""
     target = posterior(120, 1e-3)
     starts = Planted(MAJOR), Planted((*MAJOR, (1, 1, 1)))
-    return tuple(sample(target, start, "none") for start in starts)
+    return tuple(sample(target, start, "none", draws=960) for start in starts)

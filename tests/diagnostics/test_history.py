@@ -56,9 +56,9 @@ def test_runs_of_different_posteriors_are_refused(moving, frozen):
 
 
 def test_draws_can_be_left_out_but_not_all(frozen):
-    assert code_history(frozen, discard=20).index.shape == (2, 40, 120)
-    with pytest.raises(InvalidInput, match="discard is 60: the runs have 60 draws"):
-        code_history(frozen, discard=60)
+    assert code_history(frozen, discard=20).index.shape == (2, 940, 120)
+    with pytest.raises(InvalidInput, match="discard is 960: the runs have 960 draws"):
+        code_history(frozen, discard=960)
 
 
 def test_where_readouts_do_not_tell_the_codes_the_kept_draws_alone_count(compiled):

@@ -21,7 +21,8 @@ def list_figures() -> None:
     """Prints every figure with what it shows and how long it takes."""
     table = Table("figure", "shows", "takes", "--quick", box=SIMPLE_HEAD, title="Figures", title_justify="left")
     for name, one in FIGURES.items():
-        table.add_row(name, f"{one.title}. {one.summary}", duration(one.seconds), duration(one.quick_seconds))
+        takes = "needs a GPU" if one.on_request else duration(one.seconds)
+        table.add_row(name, f"{one.title}. {one.summary}", takes, duration(one.quick_seconds))
     console = Console()
     console.print(table)
     console.print("Times are of two cores, from a cold start. nonlazy figure 2 draws figure 2; all draws them all.")
@@ -41,7 +42,9 @@ def make_figure(name: str, quick: bool, out: Path | None, options: Mapping[str, 
     seconds = definition.quick_seconds if quick else definition.seconds
     size = "quick size" if quick else "full size"
     console.print(f"[bold]Figure {definition.name}: {escape(definition.title)}[/bold]")
-    console.print(f"{size}, about {duration(seconds)} on two cores", style="dim")
+    if quick or not definition.on_request:
+        size += f", about {duration(seconds)} on two cores"
+    console.print(size, style="dim")
     folder = results_folder(definition.file_name(quick), out)
     try:
         result = produce(

@@ -42,6 +42,11 @@ def show(
         out = results_folder("", out)
     path = path / RUN if (path / RUN).is_dir() else path
     within = sorted(run.parent.name for run in path.glob(f"*/{RUN}")) if path.is_dir() else []
+    if within and (path / "sweep.toml").is_file():
+        raise InvalidInput(
+            f"{path} is the folder of a sweep: nonlazy sweep {path} --gather draws it, and {path / within[0]} is one "
+            "of its runs, to show"
+        )
     if within:
         raise InvalidInput(
             f"{path} holds the runs of a figure, {', '.join(within)}: show one of them, as {path / within[0]}, or make "

@@ -166,10 +166,11 @@ def _gather(console: "Console", source: str, out: Path | None, quick: bool, show
     from nonlazy import sweeps
     from nonlazy.figures import results_folder
 
+    path = Path(source).expanduser()
+    asked = None if path.is_dir() else sweeps.load(source, quick)
     if out is None:
-        path = Path(source).expanduser()
-        out = path if path.is_dir() else results_folder(f"sweep-{sweeps.load(source, quick).name}", None)
-    result = sweeps.open_sweep(out)
+        out = path if asked is None else results_folder(f"sweep-{asked.name}", None)
+    result = sweeps.open_sweep(out, asked)
     result.write(show)
     _conclude(console, result, Path(out), None)
 
@@ -196,7 +197,11 @@ def _conclude(console: "Console", result: "SweepResult", folder: Path, chosen: l
         said += "; the same command goes on with the others"
     console.print(said + ".", markup=False, highlight=False)
     if chosen is None:
-        files = sorted(path.name for path in folder.glob("*.*") if path.suffix in (".zarr", ".csv", ".png"))
+        gathered = (folder / "results.csv").stat().st_mtime
+        # Pictures that are older were drawn of other points.
+        files = ["results.csv", "results.zarr", *sorted(
+            path.name for path in folder.glob("*.png") if path.stat().st_mtime >= gathered
+        )]  # fmt: skip
         console.print(f"In {folder}: {', '.join(files)}, and a folder a point", soft_wrap=True, markup=False)
     if failed or missing or unconverged:
         raise typer.Exit(NOT_CONVERGED)

@@ -69,7 +69,7 @@ class FigureDefinition:
     - `read`: finished runs by the same names -> the figure's data.
     - `draw`: panels -> a matplotlib figure.
     - `reports`: whether each run gets a report of its own as well, in its folder.
-    - `on_request`: whether `nonlazy figure all` leaves it out.
+    - `on_request`: whether `nonlazy figure all` leaves it out, as it needs a GPU.
     """
 
     name: str

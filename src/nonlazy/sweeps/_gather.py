@@ -171,7 +171,8 @@ def _along(
 
 
 def _share(record: Record, code: str, summary: Callable[[Any], Any]) -> float:
-    if record.state != "done":
+    # Without any codes there are no shares of them either.
+    if record.state != "done" or not any(any(one.get("fraction") or ()) for one in record.found["codes"].values()):
         return np.nan
     shares = record.found["codes"].get(code, {}).get("fraction") or [0.0]
     return float(summary([number(share) for share in shares]))

@@ -146,15 +146,21 @@ def read_result(sweep: Sweep, folder: Path) -> SweepResult:
     return SweepResult(sweep, folder, tuple(records))
 
 
-def open_sweep(folder: str | Path) -> SweepResult:
+def open_sweep(folder: str | Path, sweep: Sweep | None = None) -> SweepResult:
     """Opens the folder of a sweep, complete or not.
 
-    **Raises:** `nonlazy.errors.StoreError` where it is none.
+    **Arguments:** `sweep`: whose points to read, as one that has grown since; None: that of the folder.
+
+    **Raises:** `nonlazy.errors.StoreError` where it is none, or of other parameters than `sweep`.
     """
+    from nonlazy.sweeps._folder import check_folder
+
     folder = Path(folder).expanduser()
     if not (folder / SWEEP).is_file():
         raise StoreError(f"{folder} holds no sweep: give the folder that nonlazy sweep wrote")
-    return read_result(load(folder), folder)
+    if sweep is not None:
+        check_folder(folder, sweep, overwrite=False)
+    return read_result(sweep or load(folder), folder)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ from nonlazy.sampling import Run
 SEEDS = (0, 1, 2)
 ANNEALED = "annealed"
 _KINDS = ("sparse", "redundant", "analog", "none")
+# A correlation over fewer chains says nothing.
+_FEWEST = 8
 
 
 def experiments(quick: bool) -> dict[str, Experiment]:
@@ -166,13 +168,13 @@ def _readout_rows(start: str, group: Mapping[str, Run]) -> list[FigureRow]:
     half = large.shape[1] // 2
     rows = [
         _row(start, f"{last}: neurons with |a|^2 > 0.04 N, all draws", list(large.mean(axis=1))),
-        FigureRow(start, "their standard deviation between chains", None, float(large.mean(axis=1).std(ddof=1))),
-        FigureRow(start, "their standard deviation over the draws of a chain", None, float(large.std(axis=1).mean())),
+        FigureRow(start, "their number, sd between chains", None, float(large.mean(axis=1).std(ddof=1))),
+        FigureRow(start, "their number, sd over a chain's draws", None, float(large.std(axis=1).mean())),
         _row(start, "their change from a chain's first half to its second", list(large[:, half:].mean(axis=1)
                                                                                 - large[:, :half].mean(axis=1))),
         _row(start, f"{last}: outliers that keep their code from first to last draw, as a share", kept),
     ]  # fmt: skip
-    if len(large) > 2 and np.ptp(large.mean(axis=1)) > 0:
+    if len(large) >= _FEWEST and np.ptp(large.mean(axis=1)) > 0:
         found = float(np.corrcoef(large.mean(axis=1), _densities(group))[0, 1])
         rows.append(FigureRow(start, "correlation of their number with the log density, over chains", None, found))
     return rows

@@ -50,8 +50,9 @@ class FewShot:
 
     def error(self) -> Float[np.ndarray, "classifier shots group"]:
         """Standard error of `mean` over episodes, at these networks, digits and images."""
-        flat = self.right.reshape(*self.right.shape[:2], -1, len(_GROUPS))
-        return flat.std(axis=2, ddof=1) / np.sqrt(flat.shape[2])
+        digits, episodes = self.right.shape[2:4]
+        # Digits differ by themselves, which is no error of a mean over these.
+        return np.sqrt(self.right.var(axis=3, ddof=1).mean(axis=2) / (digits * episodes))
 
 
 def experiments(quick: bool) -> dict[str, Experiment]:

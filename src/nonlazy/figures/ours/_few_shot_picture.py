@@ -57,7 +57,8 @@ def draw(panels: xarray.DataTree) -> Any:
     )  # fmt: skip
     old = ", ".join(str(one) for one in panels.attrs["old"])
     small = (
-        f"Trained on {old}: {panels.attrs['sizes']}. Error bars: standard errors over episodes. c: bars as lines in a"
+        f"Trained on {old}: {panels.attrs['sizes']}. Error bars: standard errors over episodes. "
+        "c, lines: theory (black), Gaussian process"
     )
     plots.caption(figure, "New digits from few examples", small)
     return figure
