@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nonlazy as nl
-from nonlazy.figures._comparison import class_blocks, comparison
+from nonlazy.figures._comparison import _distinct, class_blocks, comparison
 
 
 def test_blocks_are_means_over_pairs_of_different_inputs():
@@ -51,3 +51,7 @@ def test_a_code_that_the_theory_does_not_have_gets_a_row(sigmoidal):
     assert rows[f"share of {largest}"].samples == shares[f"share of {largest}"].samples
     for name, row in shares.items():
         assert rows[name].samples == row.samples
+
+
+def test_wells_of_one_code_are_told_apart():
+    assert _distinct(("1-0", "0-1", "1-0")) == ["1-0 (1)", "0-1", "1-0 (2)"]

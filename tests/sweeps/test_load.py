@@ -215,3 +215,9 @@ def test_ranges_have_both_ends(given, values):
 )  # fmt: skip
 def test_ranges_that_make_no_sense_are_refused(given):
     assert values_of("task.P", given)[1] is not None
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 3000, "2025-02-30"])
+def test_what_python_cannot_read_is_an_error_of_the_file(read, value):
+    with pytest.raises(InvalidInput):
+        read(f"[grid]\ntask.P = {value}\n")

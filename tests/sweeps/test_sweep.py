@@ -10,6 +10,7 @@ import xarray
 from nonlazy import sweeps
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.figures import EXPERIMENT, RUN
+from nonlazy.sweeps._folder import check_folder
 from nonlazy.theory import solve
 from tests.sweeps.conftest import SWEEP, write_files
 
@@ -156,3 +157,29 @@ def test_arguments_that_cannot_be_used_are_refused_before_anything_is_made(tmp_p
     with pytest.raises(InvalidInput, match=said):
         sweeps.sweep(file, **arguments)
     assert {path.name for path in tmp_path.iterdir()} == {"two.toml", "tiny.toml"}
+
+
+def test_a_folder_that_another_job_is_laying_out_is_taken_for_the_sweeps_own(made, tmp_path):
+    # What lies there before sweep.toml: the lock, the experiment, and files under way.
+    for name in (".lock", EXPERIMENT, ".sweep.toml.1"):
+        (tmp_path / name).touch()
+        check_folder(tmp_path, made.sweep, overwrite=False)
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(StoreError, match="holds other files, and no sweep"):
+        check_folder(tmp_path, made.sweep, overwrite=False)
+
+
+def test_a_quantity_that_no_point_has_is_said_after_the_work_and_the_others_are_drawn(copy):
+    file, folder = copy
+    (folder / "fractions.png").unlink()
+    said = []
+    result = sweeps.sweep(file, folder, show=["accuracy", "fractions"], progress=False, announce=said.append)
+    assert result.complete and (folder / "fractions.png").is_file()
+    assert any("Not drawn" in line and "accuracy" in line for line in said)
+
+
+def test_a_sweep_that_has_grown_has_missing_points_where_it_is_gathered(copy):
+    file, folder = copy
+    file.write_text(SWEEP.replace("[0.01, 0.1]", "[0.01, 0.1, 0.3]"), encoding="utf-8")
+    grown = sweeps.open_sweep(folder, sweeps.load(file))
+    assert grown.missing == ("temperature=0.3",)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from nonlazy._machine import cores, end_with_parent
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.cli._figures import duration
 from nonlazy.figures import FIGURES, FigureDefinition, results_folder, write_text
@@ -45,7 +45,7 @@ def make_figures(quick: bool, out: Path | None, resume: bool, arguments: Sequenc
     folder = results_folder("figures" + ("-quick" if quick else ""), out)
     wanted = {one.name: one for one in FIGURES.values() if not one.on_request}
     seconds = {name: one.quick_seconds if quick else one.seconds for name, one in wanted.items()}
-    at_once = min(len(wanted), _processors())
+    at_once = min(len(wanted), len(cores()))
     about = max(sum(seconds.values()) / at_once, *seconds.values())
     console.print(f"{len(wanted)} figures, {at_once} at once, about {duration(about)}", style="dim")
     commands = {
@@ -91,18 +91,8 @@ def one_figure() -> None:
     """The process of one figure: runs its command, and ends, checkpointed, soon after the process that started it."""
     from nonlazy.cli import main
 
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGINT))
     main()
-
-
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LISTEN_SECONDS)
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(commands: Mapping[str, Sequence[str]], at_once: int, tell: Callable[[str], object]) -> Iterator[_Ended]:

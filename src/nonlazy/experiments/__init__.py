@@ -4,5 +4,6 @@ from nonlazy.experiments._experiment import Experiment as Experiment
 from nonlazy.experiments._load import (
     load as load,
     names as names,
+    read_toml as read_toml,
     text as text,
 )

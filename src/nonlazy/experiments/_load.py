@@ -59,9 +59,13 @@ def load(name_or_path: str | Path) -> Experiment:
     return _experiment(content, where=str(path), folder=path.resolve().parent)
 
 
-def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
+def read_toml(content: str, where: str) -> dict[str, Any]:
+    """The document of a TOML text; `where` names it in errors.
+
+    **Raises:** `nonlazy.errors.InvalidInput` for malformed TOML, with line and column.
+    """
     try:
-        document = tomllib.loads(content)
+        return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{where}{_position(str(error), content)}") from None
     except RecursionError:
@@ -69,6 +73,10 @@ def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
     except ValueError as error:
         # Python reads no whole number of more than some thousand digits, and no date such as 2025-02-30.
         raise InvalidInput(f"{where}: a value cannot be read ({error})") from None
+
+
+def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
+    document = read_toml(content, where)
     if folder is not None:
         _resolve_path(document.get("task"), folder)
         quick = document.get("quick")

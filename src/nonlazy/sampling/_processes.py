@@ -11,6 +11,7 @@ from contextlib import suppress
 from queue import Empty, Queue
 from typing import Any
 
+from nonlazy._machine import cores
 from nonlazy.errors import InvalidInput, SamplingError, StoreError
 from nonlazy.sampling._chain_progress import Progress
 from nonlazy.sampling._job import Job
@@ -30,9 +31,7 @@ def in_processes(job: Job, chains: int, shown: Display) -> None:
     """
     import cloudpickle
 
-    at_once = max(
-        1, min(chains, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    at_once = min(chains, len(cores()))
     waiting = [chain for chain in range(chains) if not _is_done(job, chain)]
     running: dict[int, subprocess.Popen] = {}
     messages: Queue[tuple[int, dict[str, Any] | None]] = Queue()

@@ -8,20 +8,13 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from dataclasses import asdict
 
+from nonlazy._machine import end_with_parent
+
 
 _REPORT_SECONDS = 0.1
-_WATCH_SECONDS = 0.3
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ends this process soon after its parent: whatever it was writing, the last checkpoint stands."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
 
 
 def main() -> int:
@@ -44,7 +37,7 @@ def main() -> int:
         except (BrokenPipeError, ValueError):
             stop()
 
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     try:
         import cloudpickle
 

@@ -4,15 +4,9 @@ import os
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
+from nonlazy._machine import cores
 from nonlazy.errors import InvalidInput
 from nonlazy.experiments import Experiment
-
-
-def cores() -> tuple[int, ...]:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def points_at_once(wanted: int | None, experiments: Sequence[Experiment]) -> int:

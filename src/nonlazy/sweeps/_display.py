@@ -9,8 +9,8 @@ from nonlazy.sweeps._process import Outcome
 class Silent:
     """Shows nothing."""
 
-    def __init__(self, points: int, done: int, at_once: int):
-        self.points, self.done, self.at_once = points, done, at_once
+    def __init__(self, points: int, done: int):
+        self.points, self.done = points, done
         self.running = self.failed = self._ended = 0
         self.workers = 1
         self._begun = time.monotonic()
@@ -28,7 +28,6 @@ class Silent:
     def count(self, running: int, workers: int = 1) -> None:
         """So many points are under way, on so many workers of a cluster."""
         self.running, self.workers = running, workers
-        self.at_once = max(self.at_once, running)
         self.show()
 
     def ended(self, name: str, outcome: Outcome) -> None:
@@ -79,11 +78,11 @@ class Lines(Silent):
 class Bar(Silent):
     """A bar on a terminal, with the points that are running below it."""
 
-    def __init__(self, points: int, done: int, at_once: int):
+    def __init__(self, points: int, done: int):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        super().__init__(points, done, at_once)
+        super().__init__(points, done)
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -111,11 +110,11 @@ class Bar(Silent):
             self._progress.console.print(f"[red]{escape(name)}: failed[/red]", soft_wrap=True)
 
 
-def display(show: bool, points: int, done: int, at_once: int) -> Silent:
+def display(show: bool, points: int, done: int) -> Silent:
     """A bar on a terminal, lines elsewhere, nothing where not wanted."""
     if not show:
-        return Silent(points, done, at_once)
-    return (Bar if sys.stderr.isatty() else Lines)(points, done, at_once)
+        return Silent(points, done)
+    return (Bar if sys.stderr.isatty() else Lines)(points, done)
 
 
 def duration(seconds: float) -> str:

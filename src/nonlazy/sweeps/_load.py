@@ -1,12 +1,12 @@
 """Sweeps by name, from those that nonlazy ships, or from a file or a folder of results."""
 
 import difflib
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from nonlazy.errors import DataError, InvalidInput
+from nonlazy.experiments import read_toml
 from nonlazy.sweeps._parse import parse
 from nonlazy.sweeps._sweep import Sweep
 
@@ -64,10 +64,7 @@ def load(name_or_path: str | Path, quick: bool = False) -> Sweep:
 
 
 def _sweep(content: str, where: str, folder: Path | None, name: str, quick: bool) -> Sweep:
-    try:
-        document = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{where} is not TOML: {error}") from None
+    document = read_toml(content, where)
     if isinstance(document.get("experiment"), dict):
         raise InvalidInput(f"{where} is an experiment, not a sweep: give it to nonlazy run, or name it in a sweep file")
     return parse(document, where, folder, name, quick)

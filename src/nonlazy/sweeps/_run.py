@@ -131,7 +131,7 @@ def _run(
     together = f", {at_once} at a time" if client is None else ""
     announce(f"{_count(len(jobs))} to run {where}{together}" + (f"; {done} done already" if done else ""))
     names = {job.number: job.name for job in jobs}
-    with display(progress, len(numbers), done, at_once) as shown:
+    with display(progress, len(numbers), done) as shown:
 
         def ended(outcome: Outcome) -> None:
             shown.ended(names[outcome.number], outcome)

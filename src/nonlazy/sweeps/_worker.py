@@ -8,18 +8,8 @@ import json
 import os
 import signal
 import sys
-import threading
-import time
 
-
-_WATCH_SECONDS = 0.3
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ends this process soon after its parent; its chains end with it, and their last checkpoints stand."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
+from nonlazy._machine import end_with_parent
 
 
 def main() -> int:
@@ -29,7 +19,7 @@ def main() -> int:
     # Sampling in this process handles SIGINT; elsewhere it is KeyboardInterrupt.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     try:
         import pickle
 

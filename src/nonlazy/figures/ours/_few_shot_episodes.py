@@ -1,6 +1,5 @@
 """Few-shot episodes: a few labelled inputs of some classes, and how well a kernel tells other inputs of them apart."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,13 +75,6 @@ def right(
         chosen = scores(own, cross, ways).argmax(axis=2).reshape(queries.shape)
         found[some] = (chosen == np.arange(ways)[None, :, None]).mean(axis=2)
     return found
-
-
-def accuracies(
-    kernels: Mapping[str, Float[np.ndarray, "pool pool"]], episodes: Episodes, classifier: str
-) -> dict[str, Float[np.ndarray, "episodes ways"]]:
-    """`right` of several kernels of one pool in the same episodes."""
-    return {name: right(kernel, episodes, classifier) for name, kernel in kernels.items()}
 
 
 def _nearness(own: np.ndarray, cross: np.ndarray, ways: int) -> np.ndarray:

@@ -1,0 +1,31 @@
+"""The machine under a process: its cores, and the process that started it."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+
+_WATCH_SECONDS = 0.3
+
+
+def cores() -> tuple[int, ...]:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def end_with_parent(act: Callable[[], object] = lambda: os._exit(1)) -> None:
+    """Has this process end soon after the one that started it: whatever it was writing, the last checkpoint stands.
+
+    **Arguments:** `act`: what ends it, called from a thread of its own.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()
