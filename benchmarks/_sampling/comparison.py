@@ -1,168 +1,155 @@
-"""Ours and NUTS on one posterior: effective samples a second, and when each has the scheme."""
+"""Ours and the peers on one posterior, side by side."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from _sampling.cases import Case
-from _sampling.children import in_child
+from _sampling.chains import Chain, chain_of, geometric_mean
+from _sampling.children import ONE_THREAD, in_child
+from _sampling.peers import PEERS
+from _sampling.weight_space import QUANTITIES
 
 
-QUANTITIES = ("log density", "sum a^2", "kernel entries")
-# In Monte Carlo errors. By chance once in 16,000 were these known exactly; with few draws they are themselves rough.
-_DISAGREE = 4.0
+# In Monte Carlo errors. By chance once in 3,000 for five numbers, were the errors known exactly.
+DISAGREE = 4.0
+# With fewer effective draws of a quantity its rate, and the ratio, are a guess.
+ROUGH = 20
 
 
 @dataclass(frozen=True)
-class Side:
-    """One sampler on one posterior.
-
-    **Fields:** `seconds_per_draw`, `gradients_per_draw`; `ess`: effective draws, by quantity (bulk; of the three kernel
-    entries the geometric mean), and `means` with `mcse`; `reached` and `scheme`: whether the last draw has the paper's
-    scheme, and what it has; `first`, `settled`: the iteration after which the scheme is there first, and from which on
-    it stays until the end of what was looked at (None: it does not), each with its seconds since the cold start
-    (imports, compilation) and since the first iteration was done; `total_seconds`: cold start to last draw.
+class Plan:
+    """What is run: `draws` of ours, `seeds` chains of ours and `peer_seeds` of each peer, seeds from `seed` on;
+    warm-up and draws of the peers, of those with short draws some times more; `budget`: seconds of iterations that a
+    chain of a peer gets.
     """
 
-    sampler: str
-    warmup: int
     draws: int
-    seconds_per_draw: float
-    gradients_per_draw: float
-    acceptance: float
-    step_size: float
-    ess: dict[str, float]
-    means: dict[str, float]
-    mcse: dict[str, float]
-    reached: bool
-    scheme: str
-    first: int | None
-    settled: int | None
-    first_seconds: tuple[float, float] | None
-    settled_seconds: tuple[float, float] | None
-    total_seconds: float
+    peer_warmup: int
+    peer_draws: int
+    budget: float
+    seed: int
+    seeds: int
+    peer_seeds: int
+    moves: str | None
+    peers: tuple[str, ...]
+    peer_precision: str = "float32"
 
-    def ess_per_second(self, quantity: str) -> float:
-        """Effective draws of `quantity` a second, warm-up and compilation not counted."""
-        return self.ess[quantity] / (self.draws * self.seconds_per_draw)
+
+@dataclass(frozen=True)
+class Verdict:
+    """Ours over a peer in effective samples a second: the geometric mean of the three quantities over all pairs of
+    chains, its lowest and highest, and each quantity alone; or why there is no ratio. The words have the least
+    effective sample size of either side where it is below 20."""
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+    each: dict[str, float] | None
+    words: str
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both samplers on one posterior; `nuts` is None where it was left out."""
+    """All samplers on one posterior. `seconds_per_draw`: of our chains, before and after the peers, `(chains, 2)`;
+    `replayed`: whether the chains that were looked at were those that were timed, number by number."""
 
     case: Case
-    ours: Side
-    nuts: Side | None
-    seconds_per_draw_each: tuple[float, ...]
+    plan: Plan
+    ours: list[Chain]
+    peers: dict[str, list[Chain]]
+    seconds_per_draw: list[list[float]]
     replayed: bool
-    moves: str | None
 
-    def ratios(self) -> dict[str, float] | None:
-        """Ours over NUTS in effective draws a second, by quantity; None where either missed the scheme."""
-        if self.nuts is None or not (self.nuts.reached and self.ours.reached):
+    def apart(self, name: str) -> float | None:
+        """Distance of a peer's means from ours in errors, the largest of five numbers; None without means.
+
+        The error is that of both, Monte Carlo and between chains: where shares of codes are frozen each chain has its
+        own means, and how far these are apart is seen from our chains, if there are several.
+        """
+        chains = [chain for chain in self.peers[name] if chain.means]
+        if not chains:
             return None
-        return {name: self.ours.ess_per_second(name) / self.nuts.ess_per_second(name) for name in QUANTITIES}
+        ours, theirs = (np.array([chain.means for chain in group]) for group in (self.ours, chains))
+        between = ours.var(axis=0, ddof=1) if len(ours) > 1 else np.zeros(ours.shape[1])
+        variance = between * (1 / len(ours) + 1 / len(theirs))
+        for group in (self.ours, chains):
+            variance = variance + np.mean(np.square([chain.mcse for chain in group]), axis=0) / len(group)
+        return float(np.max(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / np.sqrt(variance)))
 
-    def disagreements(self) -> dict[str, float]:
-        """Distance of the two means in Monte Carlo errors, by quantity, where it is so large that the two did not
-        sample the same distribution."""
-        if self.nuts is None:
-            return {}
-        pairs = {
-            name: abs(self.ours.means[name] - self.nuts.means[name])
-            / math.hypot(self.ours.mcse[name], self.nuts.mcse[name])
-            for name in QUANTITIES
-        }
-        return {name: distance for name, distance in pairs.items() if distance > _DISAGREE}
+    def verdict(self, name: str) -> Verdict:
+        """Ours over a peer."""
+        chains = self.peers[name]
+        if not all(chain.reached for chain in self.ours):
+            return _none("nonlazy: not reached")
+        if not all(chain.reached for chain in chains):
+            seconds = max(chain.seconds for chain in chains)
+            gradients = max(chain.gradients for chain in chains)
+            return _none(f"not reached in {seconds:.0f} s, {gradients:,} gradients")
+        if any(chain.ess is None for chain in chains):
+            return _none(f"{min(chain.draws for chain in chains)} draws in {max(c.seconds for c in chains):.0f} s")
+        apart = self.apart(name)
+        if not PEERS[name].exact and apart is not None and apart > DISAGREE:
+            return _none(f"biased: {apart:.0f} errors")
+        ratios = []
+        for (chain, seconds), other in itertools.product(self._timed(), chains):
+            timed = replace(chain, seconds_per_draw=seconds)
+            ratios.append([timed.ess_per_second(q) / other.ess_per_second(q) for q in QUANTITIES])
+        means = [geometric_mean(row) for row in ratios]
+        each = {q: geometric_mean(column) for q, column in zip(QUANTITIES, zip(*ratios, strict=True), strict=True)}
+        ratio, low, high = geometric_mean(means), min(means), max(means)
+        least = min(min(chain.ess.values()) for chain in (*self.ours, *chains) if chain.ess is not None)
+        rough = f", ESS {least:.0f}" if least < ROUGH else ""
+        return Verdict(ratio, low, high, each, f"{ratio:.3g} ({low:.3g} to {high:.3g}){rough}")
+
+    def _timed(self) -> list[tuple[Chain, float]]:
+        return [(chain, s) for chain, each in zip(self.ours, self.seconds_per_draw, strict=True) for s in each]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for a file."""
-        sides = [side for side in (self.ours, self.nuts) if side is not None]
-        ratios = self.ratios()
+        verdicts = {name: vars(self.verdict(name)) | {"apart": self.apart(name)} for name in self.peers}
         return {
             "case": self.case.as_dict(),
-            "samplers": [asdict(s) | {"ess_per_second": {q: s.ess_per_second(q) for q in QUANTITIES}} for s in sides],
-            "ratios": ratios,
-            "geometric_mean": None if ratios is None else geometric_mean(list(ratios.values())),
-            "disagreements": self.disagreements(),
-            "moves": self.moves or "default",
-            "nonlazy_seconds_per_draw_each_run": self.seconds_per_draw_each,
+            "plan": vars(self.plan) | {"moves": self.plan.moves or "default"},
+            "nonlazy": [chain.as_dict() for chain in self.ours],
+            "peers": {name: [chain.as_dict() for chain in chains] for name, chains in self.peers.items()},
+            "verdicts": verdicts,
+            "nonlazy_seconds_per_draw_before_and_after": self.seconds_per_draw,
             "nonlazy_replayed_exactly": self.replayed,
         }
 
 
-def compare(
-    case: Case, draws: int, nuts_warmup: int, nuts_draws: int, skip_nuts: bool, seed: int, moves: str | None
-) -> Comparison:
-    """Runs both samplers, one after the other; ours before and after NUTS, as the machine may be busy with else."""
-    chain = {"case": case.as_dict(), "seed": seed, "moves": moves}
-    measured = in_child("ours", chain | {"draws": draws})
-    replayed = in_child("replay", chain)
-    each = [measured["seconds_per_draw"]]
-    nuts = None
-    if not skip_nuts:
-        nuts = in_child("nuts", {"case": case.as_dict(), "warmup": nuts_warmup, "draws": nuts_draws, "seed": seed})
-        each.append(in_child("ours", chain | {"draws": draws})["seconds_per_draw"])
-    measured["seconds_per_draw"] = float(np.mean(each))
-    return Comparison(
-        case,
-        _side(measured, replayed["reached"]),
-        None if nuts is None else _side(nuts, nuts["seen"]),
-        tuple(each),
-        measured["warmup_loss"] == replayed["warmup_loss"],
-        moves,
-    )
+def compare(case: Case, plan: Plan) -> Comparison:
+    """Runs all samplers, one after the other; ours before and after the peers, as the machine may be busy with else."""
+    requests = [
+        {"case": case.as_dict(), "seed": seed, "moves": plan.moves} for seed in range(plan.seed, plan.seed + plan.seeds)
+    ]
+    ours, seconds, replayed = [], [], True
+    for request in requests:
+        measured = in_child("ours", request | {"draws": plan.draws})
+        looked_at = in_child("replay", request)
+        replayed = replayed and measured["warmup_loss"] == looked_at["warmup_loss"]
+        ours.append(chain_of(measured, request["seed"], looked_at["reached"]))
+        seconds.append([measured["seconds_per_draw"]])
+    peers = {name: [_peer(case, plan, name, plan.seed + i) for i in range(plan.peer_seeds)] for name in plan.peers}
+    if peers:
+        for index, request in enumerate(requests):
+            again = in_child("ours", request | {"draws": plan.draws})["seconds_per_draw"]
+            seconds[index].append(again)
+            ours[index] = replace(ours[index], seconds_per_draw=float(np.mean(seconds[index])))
+    return Comparison(case, plan, ours, peers, seconds, replayed)
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    """exp of the mean of the logarithms."""
-    return math.exp(float(np.mean(np.log(values))))
+def _peer(case: Case, plan: Plan, name: str, seed: int) -> Chain:
+    request = {"peer": name, "case": case.as_dict(), "budget": plan.budget, "seed": seed}
+    request["precision"] = plan.peer_precision
+    length = {"warmup": plan.peer_warmup, "draws": plan.peer_draws * PEERS[name].times}
+    environment = ONE_THREAD | {"JAX_ENABLE_X64": str(int(plan.peer_precision == "float64"))}
+    measured = in_child("peer", request | length, environment)
+    return chain_of(measured, seed, measured["seen"])
 
 
-def _side(measured: dict[str, Any], seen: list[bool]) -> Side:
-    first = next((i for i, there in enumerate(seen, start=1) if there), None)
-    last_without = max((i for i, there in enumerate(seen, start=1) if not there), default=0)
-    settled = last_without + 1 if last_without < len(seen) else None
-    series = {name: np.atleast_2d(np.array(measured["values"][name])) for name in QUANTITIES}
-    estimates = {name: [_estimates(row) for row in rows] for name, rows in series.items()}
-    return Side(
-        **{name: measured[name] for name in _COPIED},
-        ess={name: geometric_mean([ess for _, _, ess in rows]) for name, rows in estimates.items()},
-        means={name: rows[0][0] for name, rows in estimates.items()},
-        mcse={name: rows[0][1] for name, rows in estimates.items()},
-        first=first,
-        settled=settled,
-        first_seconds=_seconds(measured, first),
-        settled_seconds=_seconds(measured, settled),
-    )
-
-
-_COPIED = (
-    "sampler", "warmup", "draws", "seconds_per_draw", "gradients_per_draw", "acceptance", "step_size", "reached",
-    "scheme", "total_seconds",
-)  # fmt: skip
-
-
-def _seconds(measured: dict[str, Any], iteration: int | None) -> tuple[float, float] | None:
-    if iteration is None:
-        return None
-    clock = measured["clock"]
-    at = float(np.interp(iteration, clock["iterations"], clock["seconds"]))
-    return at, at - clock["seconds"][0]
-
-
-def _estimates(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean, Monte Carlo standard error, effective draws (bulk) of one chain."""
-    from arviz_stats.base.array import array_stats
-
-    chain = values[None, :]
-    mcse = float(np.asarray(array_stats.mcse(chain, chain_axis=0, draw_axis=1, method="mean")))
-    return (
-        float(values.mean()),
-        mcse,
-        float(np.asarray(array_stats.ess(chain, chain_axis=0, draw_axis=1, method="bulk"))),
-    )
+def _none(words: str) -> Verdict:
+    return Verdict(None, None, None, None, words)

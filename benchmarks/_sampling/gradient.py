@@ -114,10 +114,12 @@ def _fused(problem: Any, position: Any) -> dict[str, Callable[[], Any]]:
     from nonlazy.sampling.kernels._fused import FusedTrajectory
 
     first, readout = np.asarray(position.first), np.asarray(position.readout)
-    numbers = [float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior)]
-    trajectory = FusedTrajectory(get("sigmoid"), *first.shape, readout.shape[0])
+    scale, gain, pull, prior = (float(x) for x in (problem.factor, problem.gain, problem.pull, problem.prior))
+    (N, P), m = first.shape, readout.shape[0]
+    trajectory = FusedTrajectory(get("sigmoid"), N, P, m)
+    targets = np.asarray(problem.targets)
 
     def run(steps: int) -> Any:
-        return trajectory(first, readout, (1, 2), np.asarray(problem.targets), *numbers, _SMALL_STEP, steps)
+        return trajectory(first, readout, (1, 2), targets, scale, gain, pull, prior, _SMALL_STEP, steps)
 
     return {"gradient": partial(run, _LOOP), "start": partial(run, 0)}

@@ -1,7 +1,9 @@
 """`nonlazy.sample`, as a user calls it, and the same chain once more to see when it finds the scheme."""
 
+import resource
 import sys
 import time
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -36,9 +38,9 @@ class _Clock(Display):
             self._said = now
             print(f"  nonlazy: iteration {progress.iteration} of {progress.total}", file=sys.stderr, flush=True)
 
-    def at(self, iteration: int | None) -> float | None:
+    def at(self, iteration: int) -> float:
         """Seconds from the cold start to the end of an iteration."""
-        return None if iteration is None else float(np.interp(iteration, self.iterations, self.times))
+        return float(np.interp(iteration, self.iterations, self.times))
 
     def seconds_per_draw(self) -> float:
         """Of the draws after the first tenth, in which everything that draws need is compiled."""
@@ -54,10 +56,15 @@ def measure(case: dict[str, Any], draws: int, seed: int, moves: str | None, laun
     posterior = Case(**case).posterior()
     with mock.patch.object(_driver, "display", lambda *_: clock):
         run = nl.sample(posterior, draws, chains=1, seed=seed, moves=moves, chain_method="processes")
-    total = time.time() - launched
     statistics = run.statistics()
-    entries = statistics["kernel_entry"].isel(chain=0, layer=0).transpose("pair", "draw").values
-    reached, words = SchemeTest(posterior)(run.preactivations(), run.readouts()[0, -1])
+    entries = statistics["kernel_entry"].isel(chain=0, layer=-1).transpose("pair", "draw").values
+    preactivations = run.preactivations()
+    reached, words = SchemeTest(posterior)(
+        preactivations if preactivations.ndim == 2 else preactivations[-1], run.readouts()[0, -1]
+    )
+    warmup = run.tree["warmup_sample_stats"].to_dataset()["steps"].values[0]
+    unit = 1 if sys.platform == "darwin" else 1024
+    peaks = [resource.getrusage(who).ru_maxrss * unit / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "sampler": "nonlazy",
         "settings": {name: run.configuration[name] for name in ("sampler", "moves", "start", "precision")},
@@ -74,8 +81,11 @@ def measure(case: dict[str, Any], draws: int, seed: int, moves: str | None, laun
         },
         "reached": reached,
         "scheme": words,
-        "total_seconds": total,
+        "gradients": np.cumsum(warmup + 1).tolist(),
         "clock": {"iterations": clock.iterations, "seconds": clock.times},
+        "seconds": clock.times[-1] - clock.times[0],
+        "first_draw_seconds": clock.at(len(warmup) + 1),
+        "peak_megabytes": sum(peaks),
         "warmup_loss": _warmup_loss(run),
     }
 
@@ -87,20 +97,27 @@ def replay(case: dict[str, Any], seed: int, moves: str | None, launched: float) 
 
     **Returns:** the `loss` of each warm-up iteration, to compare, and whether the scheme was there after it.
     """
+    import jax
+
     from nonlazy.sampling import _chain
+    from nonlazy.sampling.kernels._potential import Architecture, preactivations
 
     posterior = Case(**case).posterior()
-    test = SchemeTest(posterior)
+    network, test = posterior.network, SchemeTest(posterior)
     gain = np.sqrt(posterior.sigma_a2)
     seen: list[bool] = []
     report = _chain._Loop._report
+    layers: Any = None
     said = time.time()
 
     def look(loop: Any, *arguments: Any) -> None:
-        nonlocal said
+        nonlocal said, layers
+        if layers is None:
+            factored = loop.coordinates.factor is not None
+            layers = jax.jit(partial(preactivations, Architecture(network.phi, network.depth, factored)))
         position = loop.state.position
-        # z^1 is the position itself, as sigma_1 is 1 and the inputs are orthogonal.
-        seen.append(test(np.asarray(position.first), gain * np.asarray(position.readout).T)[0])
+        last = layers(loop.problem, position)[-1]
+        seen.append(test(np.asarray(last), gain * np.asarray(position.readout).T)[0])
         if time.time() - said > _LINE_SECONDS:
             said = time.time()
             print(f"  nonlazy, looked at: iteration {len(seen)}", file=sys.stderr, flush=True)

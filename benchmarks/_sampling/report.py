@@ -1,14 +1,18 @@
 """What the benchmark prints."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from _sampling.chains import Chain, geometric_mean
 from _sampling.children import ONE_THREAD
-from _sampling.comparison import QUANTITIES, Comparison, Side, geometric_mean
+from _sampling.comparison import DISAGREE, Comparison
+from _sampling.peers import PEERS
+from _sampling.weight_space import QUANTITIES
 
 
 _BUSY = 0.5
@@ -30,46 +34,66 @@ def print_machine(console: Console) -> None:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """The table of one posterior."""
-    ours, nuts, ratios = comparison.ours, comparison.nuts, comparison.ratios()
-    moves = f"; moves of nonlazy: {comparison.moves}" if comparison.moves else ""
-    table = _table(f"{comparison.case}{moves}", ["", "nonlazy", "NUTS", "nonlazy / NUTS"])
-
-    def row(name: str, show: Callable[[Side], str], ratio: str = "") -> None:
-        table.add_row(name, show(ours), "-" if nuts is None else show(nuts), ratio)
-
-    row("warm-up, draws", lambda s: f"{s.warmup}, {s.draws}")
-    row("acceptance, step size", lambda s: f"{s.acceptance:.2f}, {s.step_size:.3g}")
-    row("gradients a draw", lambda s: f"{s.gradients_per_draw:.1f}")
-    row("ms a draw / gradients", lambda s: f"{1e3 * s.seconds_per_draw / s.gradients_per_draw:.3g}")
-    row("seconds a draw", lambda s: f"{s.seconds_per_draw:.3g}")
-    missed = "" if nuts is None else "not reached"
-    for name in QUANTITIES:
-        row(
-            f"ESS a second, {name}",
-            lambda s, name=name: f"{s.ess_per_second(name):.3g} ({s.ess[name]:.0f})",
-            missed if ratios is None else f"{ratios[name]:.3g}",
+    """The tables of one posterior."""
+    moves = f"; moves of nonlazy: {comparison.plan.moves}" if comparison.plan.moves else ""
+    columns = ["", "gradients", "ms each", "log dens.", "sum a^2", "kernel", "least", "apart", "nonlazy / peer"]
+    rates = _table(f"{comparison.case}{moves}\neffective samples a second", columns)
+    schemes = ["", "first, s", "gradients", "settled, s", "gradients", "first draw, s", "peak, MB"]
+    times = _table("from the shell's call: when the right coding scheme is there, and to stay; the first draw", schemes)
+    for name, chains in {"": comparison.ours, **comparison.peers}.items():
+        label = chains[0].sampler
+        verdict = comparison.verdict(name).words if name else ""
+        apart = comparison.apart(name) if name else None
+        rates.add_row(
+            label,
+            _one([chain.gradients_per_draw for chain in chains], ".3g"),
+            _one([_ms(chain) for chain in chains], ".3g"),
+            *(_rate(chains, quantity) for quantity in QUANTITIES),
+            _least(chains),
+            "" if apart is None else f"{apart:.1f}",
+            verdict,
         )
-    mean = missed if ratios is None else f"[bold]{geometric_mean(list(ratios.values())):.3g}[/bold]"
-    table.add_row("  geometric mean of the three", "", "", mean)
-    table.add_section()
-    row("scheme at the last draw", lambda s: f"{'' if s.reached else 'not reached: '}{s.scheme}")
-    row("scheme first, iteration", lambda s: _or_never(s.first, lambda i: str(i)))
-    row("  s since the first iteration", lambda s: _or_never(s.first_seconds, lambda t: f"{t[1]:.1f}"))
-    row("scheme to stay, iteration", lambda s: _or_never(s.settled, lambda i: str(i)))
-    row("  s since the first iteration", lambda s: _or_never(s.settled_seconds, lambda t: f"{t[1]:.1f}"))
-    row(
-        "  s from a cold start",
-        lambda s: _or_never(s.settled_seconds, lambda t: f"{t[0]:.1f}"),
-        _cold_ratio(comparison),
-    )
-    row("cold start to last draw, s", lambda s: f"{s.total_seconds:.1f}")
-    table.add_section()
-    for name in QUANTITIES:
-        row(f"mean {name}" + (" (first)" if name.endswith("entries") else ""), lambda s, name=name: _mean(s, name))
-    console.print(table)
+        times.add_row(
+            label,
+            *(
+                _event(chains, which, what, form)
+                for which in ("first", "settled")
+                for what, form in (("seconds", ".1f"), ("gradients", ",.0f"))
+            ),
+            _one([chain.first_draw_seconds for chain in chains], ".1f"),
+            _one([chain.peak_megabytes for chain in chains], ".0f"),
+        )
+    console.print(rates)
+    console.print(times)
     for line in _notes(comparison):
         console.print(line, highlight=False)
+
+
+def print_overhead(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """The share of a draw that is not gradients."""
+    table = _table(
+        "a draw and its gradients, one thread: on the clock, and of the processor",
+        [
+            "",
+            "gradients a draw",
+            "ms a gradient",
+            "ms a draw",
+            "not gradients",
+            "processor: ms a draw",
+            "not gradients",
+        ],
+    )
+    for row in rows:
+        table.add_row(
+            row["name"],
+            f"{row['gradients_per_draw']:.1f}",
+            f"{row['gradient_ms']:.3g}",
+            f"{row['draw_ms']:.3g}",
+            f"[bold]{row['share']:.0%}[/bold]",
+            f"{row['draw_processor_ms']:.3g}",
+            f"{row['share_processor']:.0%}",
+        )
+    console.print(table)
 
 
 def print_gradient(console: Console, rows: Sequence[dict[str, Any]], title: str) -> None:
@@ -111,38 +135,65 @@ def _table(title: str, columns: list[str]) -> Table:
 
 
 def _notes(comparison: Comparison) -> list[str]:
+    plan = comparison.plan
     notes = [
-        "ms a draw / gradients: moves, diagnostics and writing are in nonlazy's draws; NUTS is timed without any.",
-        "ESS in brackets: effective draws of all draws. Kernel entries: geometric mean of the ESS of three entries.",
+        f"{plan.seeds} chains of nonlazy, {plan.peer_seeds} of each peer; medians of them. Gradients: of a draw. Ms "
+        "each: a draw's time / its gradients; recording, moves and writing are in ours, not in the peers'. Kernel: "
+        "geometric mean of three entries. Least: fewest effective draws of a chain, of any quantity. Apart: means, in "
+        "errors.",
     ]
-    if comparison.nuts is not None and comparison.ratios() is None:
-        who = "nonlazy" if not comparison.ours.reached else "NUTS"
-        notes.append(f"No ratio: {who} is not in the paper's coding scheme at its last draw.")
-    apart = [f"{name} by {distance:.0f}" for name, distance in comparison.disagreements().items()]
+    for chains in (comparison.ours, *comparison.peers.values()):
+        for chain in chains:
+            accepted = "" if chain.acceptance is None else f", acceptance {chain.acceptance:.2f}"
+            notes.append(
+                f"{chain.sampler}, seed {chain.seed}: {chain.warmup} + {chain.draws} iterations, step "
+                f"{chain.step_size:.2g}{accepted}; {'' if chain.reached else 'scheme not reached: '}{chain.scheme}"
+            )
+    apart = [PEERS[name].label for name in comparison.peers if (comparison.apart(name) or 0) > DISAGREE]
     if apart:
-        advice = "For like with like take --moves none." if comparison.moves is None else "Compare the shares of codes."
+        frozen = " or, as shares of codes freeze, has other ones" if comparison.plan.moves else ""
         notes.append(
-            f"The means differ, in Monte Carlo errors: {', '.join(apart)}. One side has not explored what the other "
-            f"has, and its effective samples do not count that. {advice}"
+            f"Means apart by more than {DISAGREE:g} errors ({', '.join(apart)}): one side does not sample the posterior"
+            f"{frozen}; effective samples do not count what was never visited."
         )
-    if len(comparison.seconds_per_draw_each) > 1:
-        before, after = comparison.seconds_per_draw_each
-        notes.append(f"nonlazy's seconds a draw, before and after NUTS: {before:.3g}, {after:.3g}.")
+    if comparison.peers:
+        each = "; ".join(", ".join(f"{1e3 * s:.2f}" for s in row) for row in comparison.seconds_per_draw)
+        notes.append(f"nonlazy's ms a draw, before and after the peers, by chain: {each}.")
+        for name in comparison.peers:
+            by = comparison.verdict(name).each
+            if by:
+                notes.append(f"{PEERS[name].label}: " + ", ".join(f"{q} {ratio:.3g}" for q, ratio in by.items()) + ".")
     if not comparison.replayed:
-        notes.append(
-            "The chain that was looked at differs from the one that was timed: its iterations are not the same."
-        )
+        notes.append("The chains looked at differ from those timed: their iterations are not the same.")
     return notes
 
 
-def _cold_ratio(comparison: Comparison) -> str:
-    ours, nuts = comparison.ours.settled_seconds, comparison.nuts and comparison.nuts.settled_seconds
-    return f"1 / {nuts[0] / ours[0]:.3g}" if ours and nuts else ""
+def _ms(chain: Chain) -> float | None:
+    if chain.seconds_per_draw is None or chain.gradients_per_draw is None:
+        return None
+    return 1e3 * chain.seconds_per_draw / chain.gradients_per_draw
 
 
-def _or_never(value: Any, show: Callable[[Any], str]) -> str:
-    return "never" if value is None else show(value)
+def _one(values: Sequence[float | None], form: str) -> str:
+    """The median of the chains."""
+    known = [value for value in values if value is not None]
+    return format(float(np.median(known)), form) if len(known) == len(values) else "-"
 
 
-def _mean(side: Side, name: str) -> str:
-    return f"{side.means[name]:.6g} ± {side.mcse[name]:.2g}"
+def _rate(chains: Sequence[Chain], quantity: str) -> str:
+    if any(chain.ess is None for chain in chains):
+        return "-"
+    return f"{geometric_mean([chain.ess_per_second(quantity) for chain in chains]):.3g}"
+
+
+def _least(chains: Sequence[Chain]) -> str:
+    known = [min(chain.ess.values()) for chain in chains if chain.ess is not None]
+    return f"{min(known):.0f}" if len(known) == len(chains) else "-"
+
+
+def _event(chains: Sequence[Chain], which: str, what: str, form: str) -> str:
+    events = [getattr(chain, which) for chain in chains]
+    missing = sum(event is None for event in events)
+    if missing:
+        return "never" if len(events) == 1 else f"never in {missing} of {len(events)}"
+    return _one([getattr(event, what) for event in events], form)

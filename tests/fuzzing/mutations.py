@@ -1,5 +1,6 @@
 """Damaged copies of good files, and what reading one may do: give a value, or raise one of nonlazy's own errors."""
 
+import copy
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from nonlazy.errors import NonlazyError
 
 # Reading a file of some kilobytes takes milliseconds; so long is a hang even on a busy machine.
 HANG_SECONDS = 20.0
-# The same examples each time, unless a number of new ones is asked for: NONLAZY_FUZZ=5000 pytest tests/fuzzing.
+# The hypothesis profile: the same examples each time and nothing kept between runs, unless a number of new ones is
+# asked for: NONLAZY_FUZZ=5000 pytest tests/fuzzing.
 _ASKED = os.environ.get("NONLAZY_FUZZ")
 FEW = settings(
     max_examples=int(_ASKED or 60),
@@ -49,6 +51,47 @@ def damaged(draw: Any, good: bytes) -> bytes:
             case "cut":
                 del data[start:]
     return bytes(data)
+
+
+# What stands in the place of a value of TOML or JSON.
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**30), 10**30),
+        st.floats(),
+        st.text(max_size=8),
+        st.sampled_from([0, -1, 1e400, "all", "sigmoid", "\0", "toy", "../..", "/", "\ud800", "pickle"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=2)),
+    max_leaves=5,
+)
+
+
+@st.composite
+def changed(draw: Any, good: Any, values: Any = VALUES) -> Any:
+    """A copy of a document of dictionaries and lists, in which one to three members, anywhere, are another value, have
+    another name, or are gone."""
+    document = copy.deepcopy(good)
+    for _ in range(draw(st.integers(1, 3))):
+        at = document
+        while True:
+            places = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not places:
+                break
+            place = draw(st.sampled_from(places))
+            if isinstance(at[place], dict | list) and at[place] and draw(st.integers(0, 3)):
+                at = at[place]
+                continue
+            match draw(st.sampled_from(["change", "change", "change", "remove", "rename"])):
+                case "change":
+                    at[place] = draw(values)
+                case "rename" if isinstance(at, dict):
+                    at[draw(st.text(max_size=6))] = at.pop(place)
+                case _:
+                    del at[place]
+            break
+    return document
 
 
 def outcome(read: Callable[[], Any]) -> str:

@@ -1,6 +1,8 @@
 """Runs on disk of which one file is damaged: named, never a traceback, and never other numbers than were written."""
 
 import json
+import os
+import pickle
 import shutil
 
 import numpy as np
@@ -13,7 +15,7 @@ from nonlazy.errors import NonlazyError, StoreError
 from nonlazy.sampling import open_run
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS, checkpoint_path
 from nonlazy.sampling.store._store import finish, status
-from tests.fuzzing.mutations import FEWER, damaged, outcome
+from tests.fuzzing.mutations import FEWER, changed, damaged, outcome
 from tests.sampling import store_example as example
 
 
@@ -150,3 +152,50 @@ def test_the_command_names_the_file(tmp_path, runs):
     result = CliRunner().invoke(app, ["show", str(path)])
     assert result.exit_code == 2
     assert CHUNK in result.stderr.replace("\n", "") and "Traceback" not in result.stderr
+
+
+class Trap:
+    """A pickle that tells of being loaded."""
+
+    def __reduce__(self):
+        return os.mkdir, ("loaded",)
+
+
+def test_a_run_with_pickled_arrays_is_refused(tmp_path, monkeypatch, runs):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "run.zarr"
+    shutil.copytree(runs[0], path)
+    metadata = json.loads((path / "zarr.json").read_text())
+    name = "sample_stats/log_density"
+    node = metadata["consolidated_metadata"]["metadata"][name]
+    # As of Zarr 2, which knows a codec that loads pickles; the second one hides it from Zarr's own check.
+    node |= {
+        "zarr_format": 2,
+        "chunks": node["shape"],
+        "dtype": "|O",
+        "order": "C",
+        "compressor": None,
+        "fill_value": "",
+    }
+    node |= {"filters": [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}]}
+    (path / "zarr.json").write_text(json.dumps(metadata))
+    (path / name / "0.0").write_bytes(pickle.dumps(Trap()))
+    (path / CHECKPOINTS / "files.json").unlink()
+    with pytest.raises(StoreError, match="log_density is not as nonlazy writes arrays"):
+        open_run(path).statistics()
+    assert not (tmp_path / "loaded").exists()
+
+
+@FEWER
+@given(data=st.data())
+def test_other_metadata_without_checksums(runs, contents, data):
+    """Metadata that somebody changed along with their checksums."""
+    files, listed = contents[0], runs[0] / CHECKPOINTS / "files.json"
+    try:
+        listed.unlink()
+        (runs[0] / "zarr.json").write_text(json.dumps(data.draw(changed(json.loads(files["zarr.json"])))))
+        outcome(lambda: open_run(runs[0]))
+        outcome(lambda: status(runs[0], example.example_posterior(), {"sampler": {"draws": 40, "seed": 0}}))
+    finally:
+        (runs[0] / "zarr.json").write_bytes(files["zarr.json"])
+        listed.write_bytes(files[listed.relative_to(runs[0]).as_posix()])

@@ -66,7 +66,10 @@ def posterior_of(activation: str, depth: int, orthogonal: bool, P: int, width: i
     import nonlazy as nl
     from tests.sampling.small_posteriors import general_task, orthogonal_task
 
-    task = orthogonal_task(P, P + 2) if orthogonal else general_task(P, 5, test=3)
+    task = general_task(P, P + 2 if orthogonal else 5, test=3)
+    if orthogonal:
+        trained = orthogonal_task(P, P + 2)
+        task = nl.tasks.Task(trained.X, trained.Y, trained.labels, task.X_test, task.Y_test, task.labels_test)
     return nl.Posterior(nl.Network(width, depth, activation), task, 0.1, 0.7, (1.3, 0.8, 1.1)[:depth])
 
 

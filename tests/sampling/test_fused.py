@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from nonlazy import activations
+from nonlazy import Network, Posterior, activations, tasks
 from nonlazy.sampling import HMC, Rotations, _engine
 from nonlazy.sampling._compiled import compile_kernel, fusible
 from nonlazy.sampling._engine import make_control, make_kernel
-from nonlazy.sampling._fused_iteration import FusedIteration, adapted, decide, trajectory_steps
+from nonlazy.sampling._fused_iteration import FusedIteration, FusedObserver, adapted, decide, trajectory_steps
+from nonlazy.sampling._record import kernel_pairs
 from nonlazy.sampling._schedule import Phase
 from nonlazy.sampling.kernels import _hamiltonian
 from nonlazy.sampling.kernels._fused import FusedTrajectory
@@ -72,6 +73,37 @@ def test_a_trajectory_is_that_of_the_integrator(name, shape):
     ]
     # Single precision adds a few squares at a time: 1e-7 of what is added, a few times over.
     assert result.half_squares == pytest.approx(0.5 * (ends[1] - ends[0]), abs=5e-7 * sum(ends))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_draw_is_observed_as_compiled_code_observes_it(name):
+    task = tasks.toy(P=150, N0=151, seed=0)
+    posterior = Posterior(Network(30, activation=name), task, 0.1, 0.7, 1.3)
+    where, _, problem = pieces(posterior, dtype=np.float32)
+    kernel = kernel_of(posterior)
+    observer = _engine.make_observer(posterior, where, kernel_pairs(posterior), False, np.float32)
+    position = random_position(posterior, where, 3, np.float32)
+    zero = jnp.int32(0)
+    expected = _engine.observe(kernel, problem, observer, position, zero, zero, zero)
+    observe = compile_kernel(kernel, False, np.dtype(np.float32)).observe
+    assert isinstance(observe, FusedObserver)
+    _, observed = observe(problem, observer, position)
+    assert set(observed) == set(expected)
+    for quantity, value in observed.items():
+        assert value.shape == expected[quantity].shape and value.dtype == np.float32, quantity
+        np.testing.assert_allclose(value, expected[quantity], rtol=3e-6, atol=3e-6, err_msg=quantity)
+
+
+def test_another_phase_is_observed_with_its_own_targets():
+    posterior = small_posterior("relu")
+    where, _, problem = pieces(posterior, dtype=np.float32)
+    observer = _engine.make_observer(posterior, where, kernel_pairs(posterior), False, np.float32)
+    position = random_position(posterior, where, 3, np.float32)
+    observe = compile_kernel(kernel_of(posterior), False, np.dtype(np.float32)).observe
+    losses = [
+        observe(p, observer, position)[1]["loss"] for p in (problem, problem._replace(targets=problem.targets + 9))
+    ]
+    assert losses[1] > 10 * losses[0]
 
 
 def test_trajectories_of_sigmoidal_networks_stay_on_the_energy_surface():

@@ -236,7 +236,7 @@ def small() -> tuple[Subject, wells.Table]:
 
 
 def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(*small(), Settings(), [1.0, 1.2], 4000)
+    right, wrong = joint_test(*small(), _jump.SETTINGS, [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     # Power: changes are made, and a temperature off by a fifth is found.
     assert right[2] > 1.0
@@ -253,7 +253,7 @@ def with_complements() -> tuple[Subject, wells.Table]:
 
 @pytest.mark.statistical
 def test_a_sweep_with_flips_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(*with_complements(), Settings(), [1.0, 1.2], 4000)
+    right, wrong = joint_test(*with_complements(), _jump.SETTINGS, [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     assert right[3] > 1.0
     assert wrong[0] > 2 * Z_LIMIT
@@ -269,19 +269,19 @@ def test_flips_are_tried_where_the_table_has_complements_alone(float64):
 @pytest.mark.statistical
 def test_leaving_out_the_volume_of_the_transport_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump, "log_density", lambda grid, z: 0.0 * jnp.sum(z))
-    ((largest, *_),) = joint_test(*small(), Settings(), 1.0, 12000)
+    ((largest, *_),) = joint_test(*small(), _jump.SETTINGS, 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
 def test_leaving_out_the_density_of_the_readout_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump_attempts, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a))
-    ((largest, *_),) = joint_test(*small(), Settings(), 1.0, 12000)
+    ((largest, *_),) = joint_test(*small(), _jump.SETTINGS, 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("settings", [Settings(), Settings(redraw=True, fresh=0.5), Settings(block=1, steps=1)])
+@pytest.mark.parametrize("settings", [_jump.SETTINGS, Settings(redraw=True, fresh=0.5), Settings(block=1, steps=3)])
 def test_many_repetitions_find_no_error(float64, settings):
     ((largest, _, accepted, _),) = joint_test(*small(), settings, 1.0, 40000, seed=7)
     assert largest < Z_LIMIT and accepted > 0.5
@@ -292,7 +292,7 @@ def test_many_repetitions_find_no_error(float64, settings):
 def test_coded_networks_agree_with_hamiltonian_monte_carlo(float64, hmc):
     posterior = posterior_of(12, 8, 0.05)
     start = state_of(planted(posterior, (3, 3, 3, 3)), 0.15)
-    z, accepted = against_trajectories(independent(posterior), start, bool(hmc), Settings() if hmc else ALONE)
+    z, accepted = against_trajectories(independent(posterior), start, bool(hmc), _jump.SETTINGS if hmc else ALONE)
     assert accepted > ACCEPTED
     assert np.all(np.abs(z) < Z_LIMIT), np.round(z, 2)
 

@@ -23,7 +23,7 @@ ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 # (activation, depth, orthogonal inputs, P), on 4 devices: P is less than that, no multiple of it, and one.
 CASES = [("relu", 3, False, 3), ("sigmoid", 1, True, 9), ("tanh", 2, False, 8)]
 PRECISIONS = {"relu": ("float64",), "sigmoid": ("float64", "float32"), "tanh": ("float32",)}
-WHOLE = ("relu", 2, False, 7)
+WHOLE = {"correlated": ("relu", 2, False, 7), "orthogonal": ("relu", 1, True, 7)}
 SETTINGS: dict[str, Any] = dict(
     draws=4, warmup=4, thin=1, seed=2, precision="float64", record=Record(snapshots=2, weights=True), moves="rotations"
 )
@@ -140,12 +140,14 @@ def test_a_gradient_sends_gradients_of_the_weights_and_nothing_that_grows_with_t
 
 
 def chains_on_devices(folder: str) -> None:
-    for devices in (None, 4):
-        sample(posterior_of(*WHOLE), store=f"{folder}/{devices}.zarr", devices=devices, **SETTINGS)
+    for name, case in WHOLE.items():
+        for devices in (None, 4):
+            sample(posterior_of(*case), store=f"{folder}/{name}-{devices}.zarr", devices=devices, **SETTINGS)
 
 
-def test_a_chain_is_that_of_one_device_to_rounding(folder):
-    one, many = (nl.open_run(folder / f"{devices}.zarr") for devices in (None, 4))
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_chain_is_that_of_one_device_to_rounding(folder, name):
+    one, many = (nl.open_run(folder / f"{name}-{devices}.zarr") for devices in (None, 4))
     assert many.complete and many.configuration["devices"] == 4 and "devices" not in one.configuration
     assert_close(many, one)
 

@@ -17,15 +17,17 @@ from typing import Any
 
 import scipy.stats
 
-from nonlazy.sampling import Rotations
+from nonlazy.sampling import Langevin, Rotations
 from nonlazy.sampling.kernels import _rotations
 from nonlazy.sampling.kernels._jump_attempts import Settings
 from tests.sampling import exact_rank, test_feature_jump, test_fused, test_general_jump, test_jump
 from tests.sampling.jump_exactness import joint_test
-from tests.sampling.many_devices import on_devices
+from tests.sampling.many_devices import on_devices, start
 from tests.sampling.runs import float64
 from tests.sampling.test_exactness import hamiltonian, langevin, rotations
+from tests.statistical import joint, through_sample
 from tests.statistical.test_shards import KERNELS, ranks_on_devices
+from tests.statistical.through_sample import Case
 
 
 FAMILY_WISE = 1e-3
@@ -48,11 +50,12 @@ class Row:
     statistics: int
     replicas: int
     p_value: Callable[[int], float]
+    case: Case | None = None
 
     @property
     def name(self) -> str:
         """For messages."""
-        return f"{self.sampler}; L = {self.depth}, {self.activation}, {self.inputs}"
+        return f"{self.sampler}; L = {self.depth}, {self.activation}, {self.inputs}; {self.test}"
 
 
 def _ranks(sampler: str, activation: str, make: Callable, depth: int = 1, orthogonal: bool = True, readout="non-lazy"):
@@ -83,6 +86,41 @@ def _joint(sampler: str, inputs: str, make: Callable[[], tuple[Any, Any]], setti
     return Row(sampler, depth, "sigmoid", inputs, "joint", JOINT_STATISTICS, JOINT_REPETITIONS, p_value)
 
 
+def _geweke(sampler: str, activation: str, make: Callable, depth: int = 1, orthogonal: bool = True) -> Row:
+    def p_value(seed: int) -> float:
+        case = exact_rank.tiny(activation, depth=depth, orthogonal=orthogonal)
+        return joint.p_value(case, make(case), seed)
+
+    inputs = "orthogonal" if orthogonal else "correlated"
+    return Row(sampler, depth, activation, inputs, "joint", joint.STATISTICS, joint.REPETITIONS, p_value)
+
+
+def _sample(what: str, case: Case) -> Row:
+    """A row of whole runs."""
+    words = case.activation if case.readout == "non-lazy" else f"{case.activation}, lazy"
+    inputs = "orthogonal" if case.orthogonal else "correlated"
+    return Row(
+        f"sample(): {what}, {case.settings.get('precision', 'float32')}", case.depth, words, inputs, "whole runs",
+        through_sample.STATISTICS, through_sample.REPLICAS, lambda seed: _public(case, seed), case,
+    )  # fmt: skip
+
+
+def _public(case: Case, seed: int) -> float:
+    if case.settings.get("devices", 1) == 1:
+        return through_sample.p_value(case, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "p"
+        process = start(p_value_on_devices, out, PUBLIC.index(case), seed, devices=case.settings["devices"])
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
+        return float(out.read_text())
+
+
+def p_value_on_devices(out: str, index: int, seed: int) -> None:
+    """For a process with several devices."""
+    Path(out).write_text(repr(through_sample.p_value(PUBLIC[index], seed)))
+
+
 @functools.cache
 def _device_ranks(seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
@@ -104,6 +142,25 @@ def _devices(name: str) -> Row:
 def _rotation_of_layers(case):
     return rotations(_rotations.rotate_linear)
 
+
+_DOUBLE: dict[str, Any] = {"precision": "float64"}
+# Whole runs: what `nonlazy.sample` takes by default here, and what it is asked for.
+_WHOLE_RUNS = [
+    ("HMC, fused, jumps", Case("sigmoid", orthogonal=True)),
+    ("HMC, fused, jumps", Case("tanh", readout="lazy", orthogonal=True)),
+    ("HMC, fused, rotations", Case("relu", orthogonal=True)),
+    ("HMC, jumps", Case("sigmoid", settings=_DOUBLE)),
+    ("HMC, jumps", Case("sigmoid", depth=2, orthogonal=True)),
+    ("HMC", Case("sigmoid", depth=2, readout="lazy")),
+    # Nothing but trajectories moves its weakly constrained neurons.
+    ("HMC", Case("softplus", settings={"thin": 40})),
+    ("HMC, rotations", Case("relu", depth=2, settings=_DOUBLE)),
+    ("HMC, rotations of layers", Case("linear", depth=2)),
+    ("adjusted Langevin", Case("sigmoid", settings={"sampler": Langevin(adjusted=True), **_DOUBLE})),
+    ("HMC, rotations, 7 chains at once", Case("relu", chains=through_sample.DRAWS)),
+    ("HMC, rotations, 2 devices", Case("relu", settings={"devices": 2})),
+]
+PUBLIC = [case for _, case in _WHOLE_RUNS]
 
 ROWS = (
     _ranks("HMC", "sigmoid", lambda case: hamiltonian(0.25)),
@@ -138,6 +195,15 @@ ROWS = (
         "jumps in the feature layer", "orthogonal", lambda: test_feature_jump.small(6, 6, 0.01, 3, True), Settings(), 3
     ),
     *(_devices(name) for name in KERNELS if "counts" not in name),
+    _geweke("HMC", "sigmoid", lambda case: hamiltonian(0.25)),
+    _geweke("HMC", "relu", lambda case: hamiltonian(0.25), depth=2, orthogonal=False),
+    _geweke("HMC", "linear", lambda case: hamiltonian(0.25), orthogonal=False),
+    _geweke("adjusted Langevin", "sigmoid", lambda case: langevin(case, 0.02)),
+    _geweke("adjusted Langevin", "relu", lambda case: langevin(case, 0.02), depth=2, orthogonal=False),
+    _geweke("pair rotations", "relu", lambda case: rotations()),
+    _geweke("pair rotations", "relu", lambda case: rotations(), depth=2, orthogonal=False),
+    _geweke("rotations of linear layers", "linear", _rotation_of_layers, depth=3, orthogonal=False),
+    *(_sample(what, case) for what, case in _WHOLE_RUNS),
 )  # fmt: skip
 SHARE = FAMILY_WISE / len(ROWS)
 

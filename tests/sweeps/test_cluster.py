@@ -13,6 +13,11 @@ import pytest
 
 from nonlazy import sweeps
 from nonlazy.figures import RUN
+from nonlazy.sweeps import _attempts
+from nonlazy.sweeps._cluster import run_on_cluster
+from nonlazy.sweeps._job import Job
+from nonlazy.sweeps._parse import identity
+from nonlazy.sweeps._record import read_record
 from tests.sweeps.conftest import write_files
 
 
@@ -65,6 +70,21 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path, client):
     undisturbed = sweeps.sweep(file, tmp_path / "here", points="0", progress=False)
     np.testing.assert_array_equal(result.run(0).readouts(), undisturbed.run(0).readouts())
     assert result.records[0].found == undisturbed.records[0].found
+
+
+def test_retries_are_of_the_point_and_not_of_its_workers(tmp_path, client):
+    """A worker takes over a point that three others have died with: it has had its retries."""
+    point = sweeps.load(write_files(tmp_path)).points[0]
+    folder = tmp_path / "results" / point.name
+    folder.mkdir(parents=True)
+    job = Job(0, point.name, folder, point.experiment, identity(point.experiment), False, call="some")
+    for _ in range(3):
+        _attempts.begin(folder, "some")
+    ended = []
+    run_on_cluster(client, [job], 2, lambda *_: None, ended.append)
+    assert [outcome.state for outcome in ended] == ["failed"] and not (folder / RUN).exists()
+    assert "died 3 times, the last time with its worker" in ended[0].error
+    assert read_record(folder).error == ended[0].error
 
 
 def test_a_point_that_fails_on_a_worker_is_recorded_there(made, client, tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 from nonlazy import sweeps
 from nonlazy.cli._app import app
 from nonlazy.figures import RUN
+from tests.figures.pages.test_page import Parsed
 from tests.sweeps.conftest import write_files
 
 
@@ -40,7 +43,8 @@ def test_a_printed_sweep_can_be_read(here):
 
 def test_a_dry_run_lists_the_points_and_makes_nothing(here):
     code, said = invoke("two.toml", "--dry-run", "--points", "1")
-    assert code == 0 and "1: temperature=0.1" in said and "0: temperature" not in said and "1 can be run" in said
+    assert code == 0 and "1: temperature=0.1" in said and "0: temperature" not in said and "It can be run" in said
+    assert "1 point to run on this machine, 1 at a time" in said and "Results: nonlazy-sweep-two" in said
     assert {path.name for path in here.iterdir()} == {"tiny.toml", "two.toml"}
 
 
@@ -73,6 +77,82 @@ def test_gathering_runs_nothing(made, here):
     assert invoke("elsewhere", "--gather", "--show", "accuracy")[1].startswith("Error: no point has 'accuracy'")
 
 
+def test_a_dry_run_says_what_the_run_would_say(made, here):
+    """Of the folder, whether it is taken, and which points are done."""
+    folder = here / "nonlazy-sweep-two"
+    shutil.copytree(made.folder, folder)
+    shutil.rmtree(folder / "temperature=0.1")
+    code, said = invoke("two.toml", "--dry-run")
+    assert code == 0 and "0: temperature=0.01 (done)" in said and "1 point to run" in said and "1 done already" in said
+    assert not (folder / "temperature=0.1").exists()
+    assert "2 points to run" in invoke("two.toml", "--dry-run", "--overwrite")[1]
+    write_files(here, draws="9")
+    for arguments in ([], ["--dry-run"]):
+        assert "[sampling] draws is 8 there and 9 here" in invoke("two.toml", "--no-progress", *arguments)[1]
+    (here / "letters").mkdir()
+    (here / "letters" / "one.txt").touch()
+    refusals = [
+        (["--out", "letters"], "holds other files, and no sweep"),
+        (["--out", "two.toml"], "is a file"),
+        (["--jobs", "1000", "--out", "new"], "--jobs is 1000"),
+        (["--show", "los"], "did you mean 'loss'?"),
+        (["--resume", "--out", "new"], "holds no sweep to go on with"),
+        (["--cluster", "tcp://127.0.0.1:1", "--scheduler-file", "x"], "both name a scheduler"),
+        (["--scheduler-file", "x", "--out", "new"], "no scheduler file x"),
+    ]
+    for arguments, expected in refusals:
+        code, said = invoke("two.toml", "--dry-run", *arguments)
+        assert code == 2 and expected in said
+    assert not (here / "new").exists() and len(list((here / "letters").iterdir())) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_a_dry_run_says_that_another_sweep_is_at_the_folder(made, here):
+    shutil.copytree(made.folder, here / "nonlazy-sweep-two")
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'a+b'); fcntl.lockf(f, fcntl.LOCK_EX); print(); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", hold, "nonlazy-sweep-two/.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout.readline()
+        assert invoke("two.toml", "--dry-run")[1].startswith("Error: another sweep is running in")
+        process.kill()
+        process.wait()
+    assert invoke("two.toml", "--dry-run")[0] == 0
+
+
+def test_a_folder_with_a_shipped_name_is_named_with_its_path(made, here):
+    shutil.copytree(made.folder, "width")
+    code, said = invoke("width", "--dry-run", "--points", "0")
+    assert code == 0 and "width is the sweep that nonlazy ships" in said and "./width" in said
+    assert "0: width=25,P=25,N0=26" in said or "width=25" in said
+    code, said = invoke("width", "--gather")
+    assert code == 2 and "nonlazy-sweep-width holds no sweep" in said
+    code, said = invoke("./width", "--gather", "--show", "loss")
+    assert code == 1 and "2 of 2 points done" in said and (here / "width" / "loss.png").exists()
+
+
+def test_the_report_of_a_sweep_is_one_page(made, here):
+    shutil.copytree(made.folder, "results")
+    shutil.rmtree("results/temperature=0.1/run.zarr")
+    (here / "results" / "temperature=0.1" / "point.json").write_text(json.dumps(
+        {**vars(made.records[1]), "state": "failed", "error": "out <of> luck", "found": {}, "seconds": 1.0}
+    ), encoding="utf-8")  # fmt: skip
+    result = CliRunner().invoke(app, ["report", "results"])
+    assert result.exit_code == 0 and "report.html" in result.output
+    text = (here / "results" / "report.html").read_text(encoding="utf-8")
+    found = Parsed(text)
+    # The shares of the codes, which is what the sweep draws.
+    assert not found.open and not found.links and found.pictures == 1
+    for said in ("Two temperatures", "1 of 2 points done, 1 failed, 1 not converged", "posterior.temperature",
+                 "out <of> luck", "temperature=0.01", "theory: fraction[", "nonlazy sweep sweep.toml", "width = 16",
+                 made.run(0).provenance["versions"]["nonlazy"]):  # fmt: skip
+        assert said in found.text
+    assert CliRunner().invoke(app, ["report", "results", "--out", "page.html"]).exit_code == 0
+    assert (here / "page.html").read_text(encoding="utf-8") == text
+    assert CliRunner().invoke(app, ["report", "results", "--out", "results"]).exit_code == 2
+
+
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -93,6 +173,15 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
         (["two.toml", "--jobs", "0"], "--jobs is 0"),
         (["two.toml", "--show", "los"], "did you mean 'loss'?"),
         (["two.toml", "--gather", "--jobs", "1"], "leave out --jobs"),
+        (["two.toml", "--gather", "--cluster", "tcp://x:1"], "leave out --cluster"),
+        (["two.toml", "--gather", "--scheduler-file", "x.json"], "leave out --scheduler-file"),
+        (["two.toml", "--gather", "--points", "0"], "leave out --points"),
+        (["two.toml", "--gather", "--retries", "1"], "leave out --retries"),
+        (["two.toml", "--gather", "--resume"], "leave out --resume"),
+        (["two.toml", "--gather", "--overwrite"], "leave out --overwrite"),
+        (["two.toml", "--gather", "--dry-run"], "leave out --dry-run"),
+        (["two.toml", "--gather", "--no-progress"], "leave out --no-progress"),
+        (["two.toml", "--retries", "-1"], "--retries is -1"),
         (["two.toml", "--points", "0", "--show", "loss"], "give it to --gather"),
         (["two.toml", "--resume", "--overwrite"], "choose one of the two"),
         (["two.toml", "--resume"], "holds no sweep to go on with"),

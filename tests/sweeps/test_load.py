@@ -160,6 +160,51 @@ def test_what_only_sampling_would_refuse_is_found_before_anything_runs(read, tmp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "point", "said"),
+    [
+        ("[grid]\nsampling.devices = [1, 64]\n", "devices=64", "devices is 64, and JAX sees"),
+        ("[grid]\nposterior.temperature = [0.1, 2.0]\n[set]\nsampling.start = {kind = 'annealed', temperature = 1.0}",
+         "temperature=2", "annealing starts at temperature 1.0, not above the posterior's T = 2.0"),
+        ("[grid]\ntask.y_plus = [1.0, 0.3]\n[set]\nsampling.start = {kind = 'continuation', y_minus = [0.5]}",
+         "y_plus=0.3", "y- = 0.5 must stay below y+ = 0.3"),
+        ("[grid]\nsampling.start = ['prior', 'annealed']\n[set]\n"
+         "sampling.sampler = {kind = 'gradient-descent', step_size = 0.1}",
+         "start=annealed", "gradient descent has no start Annealed"),
+        ("[grid]\nsampling.seed = [1, 2147483648]", "seed=2147483648", "it must be below 2^31"),
+        ("[grid]\nposterior.temperature = [0.0, 0.1]", "temperature=0", "temperature"),
+    ],
+)  # fmt: skip
+def test_whatever_would_fail_in_a_point_fails_before_the_first_one(read, tmp_path, text, point, said):
+    sweep = read(text)
+    with pytest.raises(InvalidInput) as caught:
+        sweeps.sweep(sweep, tmp_path / "out")
+    assert f"point {point}: " in str(caught.value) and said in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_devices_are_counted_where_the_points_run(read, monkeypatch):
+    sweep = read("[grid]\nsampling.devices = [2]")
+    check_points("some", sweep.points, elsewhere=True)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    check_points("some", sweep.points)
+    batched = read("[grid]\nsampling.devices = [2]\n[set]\nsampling.chain_method = 'batched'")
+    with pytest.raises(InvalidInput, match="chain_method is 'batched', and devices is 2"):
+        check_points("some", batched.points, elsewhere=True)
+
+
+def test_a_shipped_name_is_the_shipped_sweep_whatever_lies_here(read, tmp_path, monkeypatch):
+    sweep = read("[grid]\ntask.P = [8, 9]")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "phase-diagram"
+    folder.mkdir()
+    (folder / "experiment.toml").write_text(sweep.base.to_toml(), encoding="utf-8")
+    (folder / "sweep.toml").write_text(sweep.to_toml(), encoding="utf-8")
+    assert sweeps.load("phase-diagram").keys == ("posterior.temperature", "task.y_minus")
+    for source in ("./phase-diagram", "phase-diagram/", folder):
+        assert sweeps.load(source) == sweep
+
+
 def test_files_that_are_no_sweeps(read, tmp_path):
     read("[grid]\ntask.P = [8]")
     with pytest.raises(InvalidInput, match="is an experiment, not a sweep"):

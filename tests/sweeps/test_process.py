@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from nonlazy import sweeps
 from nonlazy.errors import StoreError
-from nonlazy.sweeps import _process
+from nonlazy.sweeps import _attempts, _process
 from nonlazy.sweeps._cores import cores, points_at_once, processes, share
 from nonlazy.sweeps._job import Job
 from nonlazy.sweeps._lock import FolderLock
@@ -52,6 +53,35 @@ def test_a_point_that_answers_is_not_run_again(job, monkeypatch):
     started = launching(monkeypatch, """print('{"state": "failed", "error": "no"}')""")
     outcome = _process.run_process(job, lambda: False, retries=2)
     assert (outcome.state, outcome.error, len(started)) == ("failed", "no", 1)
+
+
+def test_deaths_are_counted_by_point_whichever_worker_had_it(job, monkeypatch):
+    """Workers that died can tell nobody: what they began and never ended is counted in the folder of the point."""
+    started = launching(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    begun = replace(job, call="one")
+    for _ in range(2):
+        _attempts.begin(job.folder, "one")
+    outcome = _process.run_process(begun, lambda: False, retries=2)
+    assert (outcome.state, len(started)) == ("failed", 1) and "died 3 times, the last time by signal 9" in outcome.error
+    for _ in range(3):
+        _attempts.begin(job.folder, "one")
+    outcome = _process.run_process(begun, lambda: False, retries=2)
+    assert len(started) == 1 and "died 3 times, the last time with its worker" in outcome.error
+    # Another call counts afresh, and so does whoever comes after an end.
+    for _ in range(3):
+        _attempts.begin(job.folder, "one")
+    assert _attempts.unended(job.folder, "one") == 3 and _attempts.unended(job.folder, "two") == 0
+    assert _process.run_process(replace(job, call="two"), lambda: False, retries=0).state == "failed"
+    assert len(started) == 2 and _attempts.unended(job.folder, "one") == _attempts.unended(job.folder, "two") == 0
+
+
+def test_attempts_that_end_are_no_deaths(job, monkeypatch):
+    launching(monkeypatch, """print('{"state": "failed", "error": "no"}')""")
+    for _ in range(3):
+        assert _process.run_process(replace(job, call="one"), lambda: False, retries=0).error == "no"
+    launching(monkeypatch, "import time; time.sleep(60)")
+    assert _process.run_process(replace(job, call="one"), lambda: True, retries=0).state == "stopped"
+    assert _attempts.unended(job.folder, "one") == 0
 
 
 def test_a_point_that_is_asked_to_stop_is_neither_done_nor_run_again(job, monkeypatch):

@@ -1,16 +1,25 @@
 """A sweep from start to end: what lies in its folder, what is gathered, and what happens when it is run again."""
 
 import csv
+import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray
 
 from nonlazy import sweeps
+from nonlazy.diagnostics._mcse import standard_error
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.figures import EXPERIMENT, RUN
+from nonlazy.network import Network
+from nonlazy.posterior import Posterior
+from nonlazy.sampling import sample
 from nonlazy.sweeps._folder import check_folder
+from nonlazy.sweeps._numbers import _test_numbers
+from nonlazy.sweeps._record import read_record
+from nonlazy.tasks import toy
 from nonlazy.theory import solve
 from tests.sweeps.conftest import SWEEP, write_files
 
@@ -46,6 +55,13 @@ def test_the_numbers_are_those_of_the_runs_and_of_the_theory(made):
         at = {"temperature": temperature}
         loss = run.statistics()["loss"].values.mean()
         assert float(made["loss"].sel(at)) == pytest.approx(loss)
+        rows = {row.quantity: row for row in run.diagnostics().table}
+        P, N = run.task.P, run.posterior.network.width
+        assert float(made["loss_mcse"].sel(at)) == pytest.approx(rows["loss"].mcse)
+        assert float(made["train_error_mcse"].sel(at)) == pytest.approx(2 * rows["loss"].mcse / (P * run.task.m))
+        shifted = np.sqrt((rows["sum a^2"].mean + np.array([-1, 1]) * 1e-3 * rows["sum a^2"].mcse) / N)
+        slope = np.diff(shifted)[0] / 2e-3
+        assert float(made["readout_norm_mcse"].sel(at)) == pytest.approx(slope, rel=1e-4)
         errors = (run.task.Y - run.tree["posterior_predictive/f"].values) ** 2
         assert float(made["train_error"].sel(at)) == pytest.approx(errors.mean(), rel=1e-4)
         readouts = run.readouts()
@@ -62,6 +78,20 @@ def test_the_numbers_are_those_of_the_runs_and_of_the_theory(made):
     assert made.run(1).posterior.temperature == 0.1
     compared = made.data["comparison/theory"]
     assert compared.dims == ("temperature", "quantity") and bool(np.isfinite(compared).any())
+
+
+def test_errors_on_test_inputs_are_means_over_draws_with_their_monte_carlo_error():
+    task = toy(P=6, N0=8)
+    inputs = np.random.default_rng(0).standard_normal((4, 8))
+    task = replace(task, X_test=inputs, Y_test=task.Y[:4], labels_test=task.labels[:4])
+    posterior = Posterior(Network(width=8), task, temperature=0.1)
+    run = sample(
+        posterior, 6, chains=2, warmup=4, moves="none", chain_method="sequential", precision="float64", progress=False
+    )
+    found = _test_numbers(run)
+    errors = ((run.tree["posterior_predictive/f_test"].values - task.Y_test) ** 2).mean(axis=(2, 3))
+    assert found["test_error"] == pytest.approx(errors.mean(), rel=1e-6)
+    assert found["test_error_mcse"] == pytest.approx(standard_error(errors), rel=1e-6)
 
 
 def test_results_on_disk_are_those_in_memory(made):
@@ -100,6 +130,42 @@ def test_what_is_done_is_not_run_again(made, copy):
     result = sweeps.sweep(file, folder, progress=False, resume=True, announce=lines.append)
     assert lines == ["2 points: all done already"] and started(folder) == before
     xarray.testing.assert_identical(result.data, made.data)
+
+
+def test_numbers_of_an_earlier_format_are_read_again_and_nothing_is_sampled(copy):
+    file, folder = copy
+    path = folder / COLD / "point.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    del stored["format"], stored["found"]["samples"]["loss_mcse"]
+    path.write_text(json.dumps({**stored, "seconds": 1234.0}), encoding="utf-8")
+    before = started(folder)
+    result = sweeps.sweep(file, folder, progress=False)
+    assert started(folder) == before and float(result["loss_mcse"][0]) > 0
+    assert result.records[0].seconds == 1234.0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda stored: stored.update(found={}),
+        lambda stored: stored.update(found=[]),
+        lambda stored: stored.update(state="gone"),
+        lambda stored: stored.update(error=3),
+        lambda stored: stored["found"]["samples"].update(loss="much"),
+        lambda stored: stored["found"]["samples"].update(loss=10**400),
+        lambda stored: stored["found"]["samples"].update(kind=2),
+        lambda stored: stored["found"]["codes"].update({"1-1-0": 0.5}),
+        lambda stored: stored["found"]["comparison"].append({"theory": 1.0}),
+        lambda stored: stored.update(more=1),
+    ],
+)
+def test_a_point_whose_record_is_damaged_is_missing(made, tmp_path, damage):
+    stored = json.loads((made.folder / COLD / "point.json").read_text(encoding="utf-8"))
+    (tmp_path / "point.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert read_record(tmp_path).state == "done"
+    damage(stored)
+    (tmp_path / "point.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert read_record(tmp_path).state == "missing"
 
 
 def test_points_are_known_by_their_values_and_not_by_their_numbers(made, copy):

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from nonlazy._machine import cores, end_with_parent
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
-from nonlazy.cli._figures import duration
 from nonlazy.figures import FIGURES, FigureDefinition, results_folder, write_text
+from nonlazy.figures._duration import duration
 from nonlazy.figures.claims import claims_page, gather
 
 

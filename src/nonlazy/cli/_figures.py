@@ -14,6 +14,7 @@ from rich.table import Table
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
 from nonlazy.cli._tables import print_report
 from nonlazy.figures import FIGURES, FigureResult, FigureRow, produce, results_folder
+from nonlazy.figures._duration import duration
 from nonlazy.figures.claims import CLAIMS, Evidence
 
 
@@ -26,13 +27,6 @@ def list_figures() -> None:
     console = Console()
     console.print(table)
     console.print("Times are of two cores, from a cold start. nonlazy figure 2 draws figure 2; all draws them all.")
-
-
-def duration(seconds: float) -> str:
-    """A time in the words of a person."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def make_figure(name: str, quick: bool, out: Path | None, options: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from nonlazy.cli._errors import Debug, guarded
 @guarded
 def report(
     path: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A run, or the folder that nonlazy run or nonlazy figure wrote.")
+        Path, typer.Argument(metavar="FOLDER", help="A run, or the folder that nonlazy run, figure or sweep wrote.")
     ],
     out: Annotated[
         Path | None,
@@ -20,7 +20,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """
-    Make one self-contained HTML page of a run or a figure.
+    Make one self-contained HTML page of a run, a figure or a sweep.
 
     Pictures, tables, diagnostics, where everything comes from, and the command that makes it again, in one file that
     opens without a network.
@@ -29,8 +29,12 @@ def report(
 
       nonlazy report nonlazy-mnist
       nonlazy report nonlazy-figure-2 --out figure-2.html
+      nonlazy report nonlazy-sweep-phase-diagram
     """
-    from nonlazy.figures.pages import write_page
+    if (path / "sweep.toml").is_file():
+        from nonlazy.sweeps import write_page
+    else:
+        from nonlazy.figures.pages import write_page
 
     file = write_page(path, out)
     typer.echo(f"{file} ({file.stat().st_size / 2**20:.1f} MiB)")

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from nonlazy.errors import InvalidInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nonlazy.sweeps import SweepResult
+    from nonlazy.sweeps import Sweep, SweepResult
 
 
 @guarded
@@ -50,9 +50,14 @@ def sweep(
         typer.Option("--show", metavar="QUANTITY", help="Draw this quantity; may be given several times."),
     ] = None,
     retries: Annotated[
-        int, typer.Option("--retries", metavar="INT", help="Runs of a point after its process or worker has died.")
-    ] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the points, and run nothing.")] = False,
+        int | None,
+        typer.Option(
+            "--retries", metavar="INT", help="Runs of a point after its process or worker has died. Default: 2."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all that a run would check, list the points, and run nothing.")
+    ] = False,
     print_name: Annotated[
         str | None, typer.Option("--print", metavar="NAME", help="Print the TOML of a sweep that comes with nonlazy.")
     ] = None,
@@ -90,36 +95,45 @@ def sweep(
     if source is None:
         _list(console)
         return
-    check_together(resume, overwrite)
     if gather:
-        _check_alone("--gather runs nothing", {"--jobs": jobs, "--cluster": cluster, "--points": points,
-                     "--overwrite": overwrite or None, "--dry-run": dry_run or None})  # fmt: skip
-        _gather(console, source, out, quick, show or [])
-        return
+        _check_alone("--gather runs nothing", {"--jobs": jobs, "--cluster": cluster,
+                     "--scheduler-file": scheduler_file, "--points": points, "--retries": retries,
+                     "--resume": resume or None, "--overwrite": overwrite or None, "--dry-run": dry_run or None,
+                     "--no-progress": no_progress or None})  # fmt: skip
+    check_together(resume, overwrite)
     if points is not None and show:
         raise InvalidInput("--show draws what is gathered, and --points gathers nothing: give it to --gather")
-    asked = sweeps.load(source, quick)
-    if dry_run:
-        _dry_run(console, asked, points)
+    from nonlazy.sweeps._load import results_of
+
+    if results_of(source) is None and Path(source, "sweep.toml").is_file():
+        said = f"{source} is the sweep that nonlazy ships; the results in the folder of that name are ./{source}"
+        console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
+    if gather:
+        _gather(console, source, out, quick, show or [])
         return
-    if out is None and Path(source).is_dir():
-        out = Path(source)
     from nonlazy.figures import results_folder
 
-    folder = results_folder(f"sweep-{asked.name}", out)
+    asked = sweeps.load(source, quick)
+    folder = results_folder(f"sweep-{asked.name}", out or results_of(source))
+    options: dict[str, Any] = {
+        "jobs": jobs,
+        "cluster": cluster,
+        "scheduler_file": scheduler_file,
+        "points": points,
+        "show": show or [],
+        "retries": 2 if retries is None else retries,
+        "resume": resume,
+        "overwrite": overwrite,
+    }
+    if dry_run:
+        _dry_run(console, asked, folder, options)
+        return
     console.print(f"{asked.title or asked.name}", style="bold", markup=False)
     try:
         result = sweeps.sweep(
             asked,
             folder,
-            jobs=jobs,
-            cluster=cluster,
-            scheduler_file=scheduler_file,
-            points=points,
-            show=show or [],
-            retries=retries,
-            resume=resume,
-            overwrite=overwrite,
+            **options,
             progress=not no_progress,
             announce=lambda line: console.print(line, style="dim", markup=False, highlight=False),
         )
@@ -150,26 +164,44 @@ def _list(console: "Console") -> None:
     console.print("nonlazy sweep --print NAME prints one, to copy and change.")
 
 
-def _dry_run(console: "Console", asked, points: str | None) -> None:
-    from nonlazy.sweeps._check import check_points
+def _dry_run(console: "Console", asked: "Sweep", folder: Path, options: dict[str, Any]) -> None:
+    """Says what a run would do, or why it would be refused."""
+    from nonlazy.sweeps._plan import plan
 
-    numbers = range(len(asked.points)) if points is None else asked.select(points)
-    check_points(asked.name, [asked.points[number] for number in numbers])
-    console.print(str(asked), markup=False, highlight=False)
-    if asked.axes:
-        for number in numbers:
-            console.print(f"  {number}: {asked.points[number].name}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"All {len(numbers)} can be run.")
+    planned = plan(asked, folder, **options)
+    planned.check_lock()
+    where = "on this machine"
+    if planned.remote:
+        from nonlazy.sweeps._cluster import connect
+
+        with connect(options["cluster"], options["scheduler_file"]) as client:
+            workers = len(client.nthreads())
+            where = f"on the cluster {client.scheduler.address}, which has {workers} workers now"
+    left = {job.number for job in planned.jobs()}
+    console.print(asked.heading(), markup=False, highlight=False, soft_wrap=True)
+    for number, point in zip(planned.numbers, planned.points, strict=True):
+        done = "" if number in left else " (done)"
+        console.print(f"  {number}: {point.name}{done}", markup=False, highlight=False, soft_wrap=True)
+    total = len(planned.numbers)
+    can = f"All {total} can be run" if total > 1 else "It can be run"
+    said = f"{can}. {planned.said(len(left), where)}. Results: {folder}"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _gather(console: "Console", source: str, out: Path | None, quick: bool, show: list[str]) -> None:
     from nonlazy import sweeps
     from nonlazy.figures import results_folder
+    from nonlazy.sweeps._load import results_of
 
-    path = Path(source).expanduser()
-    asked = None if path.is_dir() else sweeps.load(source, quick)
+    there = results_of(source)
+    if there is not None and quick:
+        raise InvalidInput(f"{there} is a folder of results, of the size that it was run at: leave out --quick")
+    asked = None if there is not None else sweeps.load(source, quick)
     if out is None:
-        out = path if asked is None else results_folder(f"sweep-{asked.name}", None)
+        out = there if asked is None else results_folder(f"sweep-{asked.name}", None)
+    elif there is not None and out.resolve() != there.resolve():
+        raise InvalidInput(f"{there} is a folder of results, which are gathered there: leave out --out")
+    assert out is not None
     result = sweeps.open_sweep(out, asked)
     result.write(show)
     _conclude(console, result, Path(out), None)

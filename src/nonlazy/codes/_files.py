@@ -1,6 +1,7 @@
 """Activations and labels from files; nothing that is unpickled is ever loaded."""
 
 import csv
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,10 +115,26 @@ def _hdf5(path: Path) -> dict[Any, Any]:
         raise DataError(f"{path} is an HDF5 file, and h5py is not installed: pip install 'nonlazy[hdf5]'") from None
     try:
         file = h5py.File(path, "r")
-        found = {name: file.get(name) if name in _KNOWN else None for name in file}
+        found = {name: _own(path, file, name) if name in _KNOWN else None for name in file}
         return {name: _decoded(held) for name, held in found.items() if held is None or isinstance(held, h5py.Dataset)}
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(f"{path} cannot be read as an HDF5 file: {_words(error)}") from None
+
+
+def _own(path: Path, file: Any, name: Any) -> Any:
+    """A member that lies in the file itself: links, virtual datasets and external storage can read any other file."""
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise DataError(f"{path}: {name!r} is a link, and links are not followed: copy the array into the file")
+    held = file[name]
+    if isinstance(held, h5py.Dataset) and (held.is_virtual or held.external):
+        raise DataError(
+            f"{path}: {name!r} keeps its numbers in other files, which are not read: copy them into this one"
+        )
+    return held
 
 
 def _decoded(dataset: Any) -> Any:
@@ -144,7 +161,8 @@ def _zarr_array(folder: Path) -> Any:
     import zarr
 
     metadata = next(folder / name for name in _ZARR_ARRAYS if (folder / name).is_file())
-    if b"pickle" in metadata.read_bytes():
+    # Written anew, because JSON can spell a word in several ways.
+    if "pickle" in json.dumps(json.loads(metadata.read_bytes())):
         raise DataError(f"{folder} holds pickled objects, which are never loaded: store plain numbers")
     array = zarr.open_array(folder, mode="r")
     return array[...] if array.ndim == 1 else array

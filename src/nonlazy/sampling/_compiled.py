@@ -21,7 +21,7 @@ class Compiled(NamedTuple):
     """
 
     iterate: Callable[..., tuple[State, IterationInfo]]
-    observe: Fetched
+    observe: Callable[..., tuple[None, dict[str, Any]]]
     snapshot: Any
     add_kernels: Any
 
@@ -51,16 +51,17 @@ def compile_kernel(kernel: Kernel, batched: bool, dtype) -> Compiled:
         return jax.jit(jax.vmap(bound, in_axes=axes) if batched else bound)
 
     axes = (None, None, 0, None, 0, None)
+    observed = Fetched(partial(_observed, kernel), axes, batched, dtype)
     if fusible(kernel, batched, dtype):
         # Numba takes half a second to import, and is needed here alone.
-        from nonlazy.sampling._fused_iteration import FusedIteration
+        from nonlazy.sampling._fused_iteration import FusedIteration, FusedObserver
 
-        iterated = FusedIteration(kernel)
+        iterated, observed = FusedIteration(kernel), FusedObserver(kernel, observed)
     else:
         iterated = Fetched(partial(iterate, kernel), axes, batched, dtype)
     return Compiled(
         iterated,
-        Fetched(partial(_observed, kernel), axes, batched, dtype),
+        observed,
         over(snapshot, axes),
         over(add_kernels, (None, 0, 0)),
     )

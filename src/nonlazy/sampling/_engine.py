@@ -257,6 +257,8 @@ def make_observer(
     inside = outside = None
     if test and task.X_test is not None:
         inside, outside = coordinates.test_factors(task.X_test)
+        if shards is not None and coordinates.factor is None:
+            inside = np.pad(inside, ((0, 0), (0, shards.padding)))
 
     def real(value, axis: int | None = 0) -> Array:
         return jnp.asarray(np.asarray(value, dtype)) if shards is None else shards.put(value, dtype, axis)

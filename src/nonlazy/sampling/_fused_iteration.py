@@ -1,16 +1,21 @@
-"""One iteration of a chain around a fused trajectory: `_engine.iterate` with the host's own random numbers."""
+"""Iterations and observations of a chain that run on the host, in fused passes over its state.
+
+The position stays in NumPy from one iteration to the next: to hand it to JAX and back costs as much as a gradient.
+"""
 
 import math
 from functools import partial
 from typing import Any, SupportsInt
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nonlazy.sampling._engine import Control, IterationInfo, Kernel, State, iteration_keys, rotate
+from nonlazy.sampling._engine import Control, IterationInfo, Kernel, Observer, State, iteration_keys, rotate
+from nonlazy.sampling._fetching import Fetched
+from nonlazy.sampling._record import SORTED_NORMS
 from nonlazy.sampling.kernels import _hamiltonian
 from nonlazy.sampling.kernels._fused import FusedTrajectory
+from nonlazy.sampling.kernels._fused_observation import FusedObservation
 from nonlazy.sampling.kernels._fused_random import words
 from nonlazy.sampling.kernels._potential import Position, Problem
 
@@ -21,7 +26,8 @@ _LEAST_STEP = np.finfo(np.float32).tiny
 
 
 class FusedIteration:
-    """A callable like `_engine.iterate` without its kernel; the info comes as NumPy numbers.
+    """A callable like `_engine.iterate` without its kernel, with the host's own random numbers; position and info come
+    as NumPy arrays.
 
     Random numbers depend on seed, chain and iteration alone. What is decided by single numbers is decided on the host,
     since each call of a compiled function costs as much as a gradient of a small network.
@@ -63,7 +69,7 @@ class FusedIteration:
         )
         state = adapted(self._control, state, float(info.acceptance))
         if info.accepted:
-            state = state._replace(position=Position(jnp.asarray(result.first), (), jnp.asarray(result.readout)))
+            state = state._replace(position=Position(result.first, (), result.readout))  # type: ignore[arg-type]
         attempts = accepted = _count(0)
         loss = info.loss
         if self._kernel.moves != "none":
@@ -86,6 +92,32 @@ class FusedIteration:
         self._inverse_noise = float(problem.inverse_noise)
         self._control = jax.device_get(control)
         self._told = (problem, control)
+
+
+class FusedObserver:
+    """A callable like `_compiled.Compiled.observe` for a kernel that `_compiled.fusible` says yes to.
+
+    **Arguments:** the kernel, and `general`: who observes where there are test inputs.
+    """
+
+    def __init__(self, kernel: Kernel, general: Fetched):
+        self._phi, self._general = kernel.architecture.phi, general
+        self._told: tuple[Problem, Observer] | None = None
+
+    def __call__(
+        self, problem: Problem, observer: Observer, position: Position, *counters: SupportsInt
+    ) -> tuple[None, dict[str, Any]]:
+        """None, and what is kept of the draw in NumPy."""
+        if observer.test_inside is not None:
+            return self._general(problem, observer, position, *counters)
+        if self._told is None or self._told[0] is not problem or self._told[1] is not observer:
+            pairs, weights = np.asarray(observer.pairs), np.asarray(observer.class_weights)
+            self._observe = FusedObservation(
+                self._phi, np.asarray(problem.targets), pairs, weights, float(observer.sigma_a), SORTED_NORMS
+            )
+            self._numbers = (float(problem.factor), float(problem.gain), float(problem.inverse_noise))
+            self._told = (problem, observer)
+        return None, self._observe(np.asarray(position.first), np.asarray(position.readout), *self._numbers)
 
 
 def trajectory_steps(control: Control, step_size: float, uniform: float) -> int:

@@ -5,6 +5,10 @@ from nonlazy.sweeps._load import (
     names as names,
     text as text,
 )
+from nonlazy.sweeps._page import (
+    page as page,
+    write_page as write_page,
+)
 from nonlazy.sweeps._record import Record as Record
 from nonlazy.sweeps._result import (
     SweepResult as SweepResult,

@@ -1,39 +1,88 @@
 """Whether the points of a sweep can be sampled, found out before the first one is."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterable
+from typing import Any
 
 from nonlazy.errors import InvalidInput
 from nonlazy.experiments import Experiment
 from nonlazy.sampling._coordinates import orthogonal
+from nonlazy.sampling._devices import check_moves
+from nonlazy.sampling._driver import _chain_method
 from nonlazy.sampling._samplers import resolve_moves, resolve_sampler
+from nonlazy.sampling._schedule import default_warmup, warmup_phases
 from nonlazy.sampling._starts import resolve_start
 from nonlazy.sweeps._parse import point_faults
+from nonlazy.sweeps._process import environment
 from nonlazy.sweeps._sweep import Point
 
 
-def check_points(name: str, points: Iterable[Point]) -> None:
+# What the devices of a machine are is asked of a process of its own: here JAX would keep their memory.
+_ASK = """
+import json, sys
+from nonlazy.errors import NonlazyError
+from nonlazy.sampling._devices import resolve_devices
+found = {}
+for wanted in json.load(sys.stdin):
+    try:
+        found[str(wanted)] = resolve_devices(wanted)
+    except NonlazyError as error:
+        found[str(wanted)] = str(error)
+print(json.dumps(found))
+"""
+
+
+def check_points(name: str, points: Iterable[Point], elsewhere: bool = False) -> None:
     """Builds the posterior of every point, which reads or downloads its data, and checks how it is to be sampled.
 
-    **Arguments:** `name`: of the sweep.
+    **Arguments:** `name`: of the sweep; `elsewhere`: points run on other machines, whose devices are not known here.
 
     **Raises:** `nonlazy.errors.InvalidInput` with what `nonlazy.sample` would refuse, one line a fault;
     `nonlazy.errors.DataError` where data cannot be had.
     """
+    points = tuple(points)
+    counts = _device_counts({point.experiment.sampling.devices for point in points}, elsewhere)
     faults: dict[str, list[str]] = {}
     for point in points:
         try:
-            _check(point.experiment)
+            _check(point.experiment, counts[point.experiment.sampling.devices])
         except InvalidInput as error:
             faults.setdefault(str(error), []).append(point.name)
     if faults:
         raise InvalidInput(f"sweep {name!r} cannot be run:\n" + "\n".join(f"  {line}" for line in point_faults(faults)))
 
 
-def _check(experiment: Experiment) -> None:
+def _check(experiment: Experiment, devices: int | str) -> None:
     posterior = experiment.build()
     arguments = experiment.sampling_arguments()
     sampler = resolve_sampler(arguments.get("sampler"), posterior)
-    resolve_start(arguments.get("start", "prior"), posterior)
-    resolve_moves(arguments.get("moves"), posterior, sampler, orthogonal(posterior.task))
+    start = resolve_start(arguments.get("start", "prior"), posterior)
+    if isinstance(devices, str):
+        raise InvalidInput(devices)
+    asked = arguments.get("moves")
+    moves = resolve_moves(asked, posterior, sampler, orthogonal(posterior.task))
+    check_moves(devices, asked, moves)
+    warmup = arguments.get("warmup", default_warmup(posterior, sampler, moves))
+    # The phases of the warm-up refuse starts that do not fit the temperature, the targets or the sampler.
+    warmup_phases(posterior, sampler, moves, start, warmup)
+    if "chain_method" in arguments:
+        _chain_method(arguments["chain_method"], devices)
     if arguments.get("seed", 0) >= 2**31:
         raise InvalidInput(f"seed is {arguments['seed']}: it must be below 2^31")
+
+
+def _device_counts(wanted: set[int | str | None], elsewhere: bool) -> dict[int | str | None, int | str]:
+    """The number of devices of a chain for each request, or why it cannot be met."""
+    counts: dict[Any, int | str] = {one: one if isinstance(one, int) else 1 for one in wanted}
+    asked = sorted((one for one in wanted if one not in (None, 1)), key=str)
+    if elsewhere or not asked:
+        return counts
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", _ASK], input=json.dumps(asked), capture_output=True, text=True, env=environment()
+    )
+    if found.returncode:
+        raise InvalidInput(f"the devices of this machine cannot be found out: {found.stderr.strip()[-2000:]}")
+    told = json.loads(found.stdout.splitlines()[-1])
+    return counts | {one: told[str(one)] for one in asked}

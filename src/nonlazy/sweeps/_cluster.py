@@ -64,8 +64,11 @@ def run_on_cluster(
     running: Callable[[int, int], object],
     ended: Callable[[Outcome], object],
 ) -> None:
-    """Runs all points on a cluster, each once; those that Dask gave up as their workers died (after four deaths, by its
-    own settings) again, up to `retries` times.
+    """Runs all points on a cluster, each once, and again after each death of its process or its worker, up to `retries`
+    times for a point, however many workers had it.
+
+    Dask itself gives up a task after some deaths of workers (four, by its own settings): it is handed in again, since
+    deaths before the point was begun do not count.
 
     **Arguments:** `running`: called now and then with the numbers of points under way and of workers; `ended`: called
     with each outcome.
@@ -139,7 +142,7 @@ def run_on_worker(job: Job, retries: int) -> Outcome:
 
 
 def _outcome(future: Any, job: Job, deaths: int, retries: int) -> Outcome | None:
-    """How a point ended; None where its worker died and it is to be run again."""
+    """How a point ended; None where Dask has given it up, and it is to be handed in again."""
     from distributed import KilledWorker
 
     if future.status == "finished":
@@ -150,7 +153,7 @@ def _outcome(future: Any, job: Job, deaths: int, retries: int) -> Outcome | None
     if isinstance(error, KilledWorker):
         if deaths < retries:
             return None
-        said = died(["with its worker, again and again: " + str(error).splitlines()[0]])
+        said = died(1, f"with its worker, again and again: {str(error).splitlines()[0]}")
     else:
         said = f"the worker cannot run it: {type(error).__name__}: {error}; is this version of nonlazy installed there?"
     write_record(job.folder, Record("failed", error=said, identity=job.identity, theory=job.theory))

@@ -29,8 +29,10 @@ def points_at_once(wanted: int | None, experiments: Sequence[Experiment]) -> int
 
 def processes(experiment: Experiment) -> int:
     """The chains of a point that run at the same time, where cores allow it."""
-    sequential = experiment.sampling.chain_method in ("sequential", "batched")
-    return 1 if sequential else experiment.sampling.chains
+    sampling = experiment.sampling
+    # Chains that are shared out over devices run one after another.
+    sequential = sampling.chain_method in ("sequential", "batched") or sampling.devices not in (None, 1)
+    return 1 if sequential else sampling.chains
 
 
 def share(slot: int, slots: int, wanted: int) -> tuple[int, ...] | None:

@@ -3,6 +3,7 @@
 import sys
 import time
 
+from nonlazy.figures._duration import duration
 from nonlazy.sweeps._process import Outcome
 
 
@@ -115,10 +116,3 @@ def display(show: bool, points: int, done: int) -> Silent:
     if not show:
         return Silent(points, done)
     return (Bar if sys.stderr.isatty() else Lines)(points, done)
-
-
-def duration(seconds: float) -> str:
-    """A time in the words of a person."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

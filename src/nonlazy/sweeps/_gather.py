@@ -15,6 +15,7 @@ from nonlazy.sweeps._sweep import Sweep, value_text
 
 
 _GROUPS = {"samples": SAMPLES, "diagnostics": DIAGNOSTICS, "theory": THEORY}
+_FIRST = ("converged", "rhat_max")
 _COMPARED = ("theory", "samples", "error")
 
 
@@ -114,8 +115,12 @@ def quantities(data: xarray.DataTree) -> list[str]:
 
 
 def table(sweep: Sweep, data: xarray.DataTree) -> str:
-    """The results as CSV: a line a point, a column for each swept key and each quantity."""
-    names = quantities(data)
+    """The results as CSV: a line a point, a column for each swept key and each quantity.
+
+    `converged` (1 or 0) and the largest R-hat stand before what they decide the worth of.
+    """
+    found = quantities(data)
+    names = [name for name in _FIRST if name in found] + [name for name in found if name not in _FIRST]
     columns = [np.asarray(quantity(data, name)).reshape(-1) for name in names]
     about = [np.asarray(data[f"points/{name}"]).reshape(-1) for name in ("state", "seconds", "error")]
     text = io.StringIO()

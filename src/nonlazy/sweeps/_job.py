@@ -21,7 +21,8 @@ class Job:
 
     **Fields:** `number` and `name` of the point; `folder`: of the point; `identity`: of its experiment; `theory`:
     whether it is solved; `patience`: how many seconds to wait where another process still writes the point; `stop`: a
-    file whose appearance asks to stop; `cores`: the only ones that the point may use, or None; `version`: of nonlazy.
+    file whose appearance asks to stop; `cores`: the only ones that the point may use, or None; `call`: of `sweep`, all
+    of whose attempts at the point are counted together; `version`: of nonlazy.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Job:
     patience: float = 3.0
     stop: Path | None = None
     cores: tuple[int, ...] | None = None
+    call: str = ""
     version: str = __version__
 
 
@@ -91,6 +93,9 @@ def _run(job: Job, begun: float) -> Record:
             return record
         run = sample_experiment(job.experiment, job.folder, name=job.experiment.name, progress=False)
         found = point_numbers(run, job.theory)
-        record = Record("done", "", time.monotonic() - begun, job.identity, job.theory, found)
+        # Numbers that are only read again say nothing of how long the point takes.
+        again = record.state == "done" and record.identity == job.identity
+        seconds = record.seconds if again else time.monotonic() - begun
+        record = Record("done", "", seconds, job.identity, job.theory, found)
         write_record(job.folder, record)
         return record

@@ -35,7 +35,8 @@ def load(name_or_path: str | Path, quick: bool = False) -> Sweep:
     """A shipped sweep by its name, or the sweep of a file or of a folder of results.
 
     **Arguments:** `name_or_path`: a name of `nonlazy.sweeps.names()`, a path that ends in `.toml`, or a folder that
-    `nonlazy sweep` wrote; `quick`: take the experiment's quick size, with "-quick" added to the sweep's name.
+    `nonlazy sweep` wrote; a name is that of the shipped sweep even where a folder of that name lies here, which is
+    `./NAME`; `quick`: take the experiment's quick size, with "-quick" added to the sweep's name.
 
     **Returns:** a `Sweep`, the sections and keys of all its points checked; that they can be sampled is checked by
     `nonlazy.sweeps.sweep`.
@@ -61,6 +62,14 @@ def load(name_or_path: str | Path, quick: bool = False) -> Sweep:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     return _sweep(content, str(path), path.resolve().parent, path.stem, quick)
+
+
+def results_of(source: str | Path) -> Path | None:
+    """The folder of results that `load` reads `source` from; None for a shipped sweep and for a file."""
+    if isinstance(source, str) and source in names():
+        return None
+    path = Path(source).expanduser()
+    return path if path.is_dir() else None
 
 
 def _sweep(content: str, where: str, folder: Path | None, name: str, quick: bool) -> Sweep:

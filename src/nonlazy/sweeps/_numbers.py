@@ -8,6 +8,7 @@ import numpy as np
 
 from nonlazy.codes import CodingScheme, detect
 from nonlazy.diagnostics import equilibrium
+from nonlazy.diagnostics._mcse import standard_error
 from nonlazy.errors import InvalidInput, TheoryError
 from nonlazy.figures import _moments
 from nonlazy.figures._comparison import comparison
@@ -87,17 +88,22 @@ def _scheme_numbers(schemes: list[CodingScheme]) -> dict[str, Any]:
 def _chain_numbers(run: Run, diagnostics: Diagnostics) -> dict[str, float]:
     rows = {row.quantity: row for row in diagnostics.table}
     posterior, task = run.posterior, run.task
-    numbers = {}
-    if "loss" in rows:
-        numbers["loss"], numbers["loss_error"] = rows["loss"].mean, rows["loss"].mcse
-        numbers["train_error"] = 2 * rows["loss"].mean / (task.P * task.m)
-    if "log density" in rows:
-        numbers["log_density"] = rows["log density"].mean
-    if "sum a^2" in rows:
-        numbers["sum_a2"], numbers["sum_a2_error"] = rows["sum a^2"].mean, rows["sum a^2"].mcse
-        numbers["readout_norm"] = math.sqrt(rows["sum a^2"].mean / posterior.network.width)
-    if "|a_i|^2, rank 1" in rows:
-        numbers["largest_readout"] = rows["|a_i|^2, rank 1"].mean
+    numbers: dict[str, float] = {}
+
+    def add(name: str, row: str, scale: float = 1.0) -> None:
+        if row in rows:
+            numbers[name], numbers[f"{name}_mcse"] = scale * rows[row].mean, scale * rows[row].mcse
+
+    add("loss", "loss")
+    add("train_error", "loss", 2 / (task.P * task.m))
+    add("log_density", "log density")
+    add("sum_a2", "sum a^2")
+    add("largest_readout", "|a_i|^2, rank 1")
+    if "sum_a2" in numbers:
+        numbers["readout_norm"] = math.sqrt(numbers["sum_a2"] / posterior.network.width)
+        if numbers["sum_a2"] > 0:
+            # To first order in the error of the sum.
+            numbers["readout_norm_mcse"] = numbers["readout_norm"] * numbers["sum_a2_mcse"] / (2 * numbers["sum_a2"])
     if posterior.temperature > 0:
         means, _ = _moments.outputs(run)
         numbers["dual_field"] = float(np.sqrt(((task.Y - means) ** 2).mean(axis=(1, 2))).mean() / posterior.temperature)
@@ -114,6 +120,11 @@ def _test_numbers(run: Run) -> dict[str, float]:
         means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0), task.Y_test, task.labels_test, task.classes
     )
     numbers = {"test_error": _mean(test.total), "test_bias2": _mean(test.bias2), "test_variance": _mean(test.variance)}
+    # Bias^2 + variance is the mean over draws of what a draw is wrong by, which has an error of its own.
+    stored = run.tree["posterior_predictive/f_test"].transpose("chain", "draw", "input_test", "output")
+    by_chain = (np.asarray(stored[chain], np.float64) for chain in range(run.chains))
+    wrong = np.stack([((task.Y_test - outputs) ** 2).mean(axis=(1, 2)) for outputs in by_chain])
+    numbers["test_error_mcse"] = standard_error(wrong)
     return numbers if test.accuracy is None else {**numbers, "accuracy": test.accuracy}
 
 

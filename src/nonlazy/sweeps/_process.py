@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nonlazy.errors import StoreError
+from nonlazy.sweeps import _attempts
 from nonlazy.sweeps._job import Job
 from nonlazy.sweeps._record import Record, write_record
 
@@ -35,45 +36,58 @@ class Outcome:
 def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome:
     """Runs a point in a process, again after each death of it, up to `retries` times; it goes on where it stood.
 
+    Deaths of workers that had the point before count as well: they are those of the point, wherever it ran.
+
     **Arguments:** `stopping`: asked every moment whether to stop the process, checkpointed.
     """
-    begun, deaths = time.monotonic(), []
+    begun, here = time.monotonic(), 0
+    cause = "with its worker"
     while True:
+        deaths = max(here, _attempts.unended(job.folder, job.call))
+        if deaths > retries:
+            error = died(deaths, cause)
+            with suppress(StoreError):
+                write_record(job.folder, Record("failed", error=error, identity=job.identity, theory=job.theory))
+            _attempts.end(job.folder)
+            return Outcome(job.number, "failed", error, time.monotonic() - begun)
+        _attempts.begin(job.folder, job.call)
         # Files, not pipes: a pipe that nobody reads before the end stops whoever has more to say than fits in.
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
             process = _launch(job, said, complaints)
             _wait(process, stopping)
             answer = _answer(said)
             if answer is not None:
+                _attempts.end(job.folder)
                 return Outcome(job.number, _state(answer), answer["error"], time.monotonic() - begun)
             if stopping():
+                _attempts.end(job.folder)
                 return Outcome(job.number, "stopped", seconds=time.monotonic() - begun)
-            deaths.append(_cause(process.returncode, complaints))
-        if len(deaths) > retries:
-            error = died(deaths)
-            with suppress(StoreError):
-                write_record(job.folder, Record("failed", error=error, identity=job.identity, theory=job.theory))
-            return Outcome(job.number, "failed", error, time.monotonic() - begun)
+            cause, here = _cause(process.returncode, complaints), here + 1
 
 
-def died(deaths: list[str]) -> str:
-    """What to say of a point whose processes ended in these ways."""
-    times = f"{len(deaths)} times, the last time " if len(deaths) > 1 else ""
-    return f"its process died {times}{deaths[-1]}; what was drawn is kept, and the same sweep goes on from there"
+def died(deaths: int, cause: str) -> str:
+    """What to say of a point whose processes ended without a word: how often, and the last time how."""
+    times = f"{deaths} times, the last time " if deaths > 1 else ""
+    return f"its process died {times}{cause}; what was drawn is kept, and the same sweep goes on from there"
+
+
+def environment() -> dict[str, str]:
+    """The environment of the process of a point."""
+    variables = dict(os.environ)
+    # One thread a point: cores are shared out between points.
+    variables |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    # What this process can import its own can, too.
+    variables["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return variables
 
 
 def _launch(job: Job, said, complaints) -> subprocess.Popen:
-    environment = dict(os.environ)
-    # One thread a point: cores are shared out between points.
-    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    # What this process can import its own can, too.
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "nonlazy.sweeps._worker"],
         stdin=subprocess.PIPE,
         stdout=said,
         stderr=complaints,
-        env=environment,
+        env=environment(),
         # Ctrl-C reaches the whole group of a terminal; the sweep decides what it means.
         start_new_session=True,
     )

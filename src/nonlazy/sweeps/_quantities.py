@@ -16,10 +16,8 @@ SAMPLES = {
     "outliers": "outlier neurons of a sparse scheme, mean over chains",
     "train_error": "mean squared error on the training inputs, an output",
     "loss": "1/2 sum (f - y)^2",
-    "loss_error": "Monte Carlo error of the loss",
     "log_density": "log density of the posterior",
     "sum_a2": "sum of the squared readouts",
-    "sum_a2_error": "Monte Carlo error of the sum of the squared readouts",
     "readout_norm": "root mean square of |a_i|",
     "largest_readout": "largest |a_i|^2",
     "dual_field": "rms of (y - <f>)/T, mean over chains",
@@ -28,6 +26,9 @@ SAMPLES = {
     "test_variance": "variance of the predictor on the test inputs",
     "accuracy": "share of the test inputs that are classified right",
 }
+# Those whose Monte Carlo standard error is known; it is called NAME_mcse, and not defined for fewer than four draws.
+WITH_ERROR = ("train_error", "loss", "log_density", "sum_a2", "readout_norm", "largest_readout", "test_error")
+SAMPLES |= {f"{name}_mcse": f"Monte Carlo error of {name}" for name in WITH_ERROR}
 DIAGNOSTICS = {
     "converged": "1 where the chains agree",
     "rhat_max": "largest R-hat of what decides",

@@ -6,14 +6,17 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from nonlazy.errors import StoreError
+from nonlazy.sweeps._quantities import TEXTS
 
 
 POINT = "point.json"
+# Of the numbers. Those of a complete run are read again where they are of an earlier one, which takes a moment.
+FORMAT = 2
 State = Literal["done", "failed", "missing"]
 
 
@@ -22,7 +25,7 @@ class Record:
     """What became of a point.
 
     **Fields:** `state`; `error`: why it failed; `seconds`: that the last attempt took; `identity`: of the experiment;
-    `theory`: whether the theory was asked for; `found`: the numbers, as `point_numbers` has them.
+    `theory`: whether the theory was asked for; `found`: the numbers, as `point_numbers` has them; `format`: of these.
     """
 
     state: State
@@ -31,10 +34,12 @@ class Record:
     identity: str = ""
     theory: bool = False
     found: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
 
     def answers(self, identity: str, theory: bool) -> bool:
         """Whether the point is done, and nothing is left to do for this experiment."""
-        return self.state == "done" and self.identity == identity and (self.theory or not theory)
+        asked = self.identity == identity and (self.theory or not theory)
+        return self.state == "done" and self.format == FORMAT and asked
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -72,9 +77,37 @@ def read_record(folder: Path) -> Record:
     """The record of a point; of a point that has none, or a damaged one, one that says "missing"."""
     try:
         stored = json.loads((folder / POINT).read_text(encoding="utf-8"))
-        return Record(**{**stored, "seconds": number(stored["seconds"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        record = Record(**{"format": 1, **stored, "seconds": number(stored["seconds"])})
+        return record if _sound(record) else Record("missing")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Record("missing")
+
+
+def _sound(record: Record) -> bool:
+    """Whether everything is of the kind that is written; raises one of what `read_record` catches otherwise."""
+    found = record.found
+    texts = [
+        record.error,
+        record.identity,
+        found.get("no_theory", ""),
+        *found.get("warnings", []),
+        *found.get("codes", {}),
+    ]
+    numbers = [value for code in found.get("codes", {}).values() for value in (code.get("fraction") or ())]
+    numbers += [code.get("theory") for code in found.get("codes", {}).values()]
+    for group in ("samples", "diagnostics", "theory"):
+        for name, value in found.get(group, {}).items():
+            if name in TEXTS:
+                texts.append("" if value is None else value)
+            else:
+                numbers.append(value)
+    for row in found.get("comparison", []):
+        texts.append(row["quantity"])
+        numbers += [row.get(name) for name in ("theory", "samples", "error")]
+    for value in numbers:
+        number(value)
+    whole = record.state != "done" or {"samples", "diagnostics", "codes"} <= found.keys()
+    return whole and record.state in get_args(State) and all(isinstance(text, str) for text in texts)
 
 
 def number(value: Any) -> float:

@@ -103,15 +103,18 @@ class Sweep:
             document["points"] = [dict(point.values) for point in self.points]
         return tomli_w.dumps(document)
 
-    def __str__(self) -> str:
+    def heading(self) -> str:
+        """The sweep without its points: their number, and the values of each key of a grid."""
         size = " x ".join(map(str, self.shape)) if self.axes else str(len(self.points))
         lines = [f"{self.name}: {size} points of experiment {self.base.name!r}"]
         for axis in self.axes:
             for k, key in enumerate(axis.keys):
                 lines.append(f"  {key}: {', '.join(value_text(values[k]) for values in axis.values)}")
-        if not self.axes:
-            lines += [f"  {number}: {point.name}" for number, point in enumerate(self.points)]
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        points = [] if self.axes else [f"  {number}: {point.name}" for number, point in enumerate(self.points)]
+        return "\n".join([self.heading(), *points])
 
 
 def value_text(value: Any) -> str:

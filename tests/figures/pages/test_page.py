@@ -90,7 +90,7 @@ def test_pages_are_written_whole_or_not_at_all(run_folder, tmp_path):
 
 
 def test_what_is_neither_run_nor_figure_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="holds neither a run nor a figure"):
+    with pytest.raises(StoreError, match="holds no run, figure or sweep"):
         page(tmp_path)
     (tmp_path / "figure-1.json").write_text("{", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be read"):

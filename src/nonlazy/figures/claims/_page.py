@@ -1,6 +1,7 @@
 """All claims with their verdicts, as a page of Markdown."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,24 @@ def gather(folder: Path) -> dict[str, Mapping[str, Any]]:
     for file in sorted(folder.glob("**/figure-*.json")):
         try:
             numbers = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise StoreError(f"{file} cannot be read: make the figure again") from None
         if not (isinstance(numbers, dict) and {"figure", "claims", "quick"} <= numbers.keys()):
             continue
+        if not (isinstance(numbers["claims"], list) and all(map(_sound, numbers["claims"]))):
+            raise StoreError(f"{file} is damaged: its claims are not what was written. Make the figure again")
         name = str(numbers["figure"])
         if name not in found or (found[name]["quick"] and not numbers["quick"]):
             found[name] = numbers
     return found
+
+
+def _sound(one: Any) -> bool:
+    """Whether a number of a claim can be judged."""
+    value = one.get("value", "") if isinstance(one, dict) else ""
+    # Whole numbers may be too large for a float.
+    number = value is None or (isinstance(value, int | float) and not abs(value) > sys.float_info.max)
+    return number and isinstance(one.get("key"), str)
 
 
 def claims_page(figures: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,12 +1,14 @@
 """Parts of a page as text. Everything that comes from data is escaped; nothing is loaded from elsewhere."""
 
 import base64
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 
+RESOLUTION = 160  # dots an inch: enough for a screen, and pages stay small
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -60,6 +62,13 @@ def picture(png: bytes, description: str) -> str:
     """A picture, within the page."""
     data = base64.b64encode(png).decode("ascii")
     return f'<figure><img alt="{escape(description)}" src="data:image/png;base64,{data}"></figure>'
+
+
+def drawing(figure: Any, description: str) -> str:
+    """A matplotlib figure as a picture within the page."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    return picture(file.getvalue(), description)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[int] = ()) -> str:

@@ -15,10 +15,10 @@ from nonlazy.figures._outputs import output_names
 from nonlazy.figures._report import Report, draw, report
 from nonlazy.figures.claims import CLAIMS
 from nonlazy.figures.pages import _html as html
+from nonlazy.figures.pages._numbers import figure_fault
 from nonlazy.sampling import open_run
 
 
-_RESOLUTION = 160  # dots an inch: enough for a screen, and pages stay small
 _RANKS = 3
 
 
@@ -34,10 +34,13 @@ def page(path: str | Path) -> str:
         raise InvalidInput(f"{path} is a file: give a run, or the folder of results that nonlazy wrote")
     numbers = _figure_numbers(path)
     if numbers is not None:
-        return html.document(f"Figure {numbers['figure']}: {numbers['title']}", _figure_parts(path, numbers))
+        try:
+            return html.document(f"Figure {numbers['figure']}: {numbers['title']}", _figure_parts(path, numbers))
+        except RecursionError:
+            raise StoreError(f"{path / numbers['stem']}.json is nested too deeply: make the figure again") from None
     run = path / RUN if (path / RUN).is_dir() else path
     if not (run / "zarr.json").is_file():
-        raise StoreError(f"{path} holds neither a run nor a figure: give a folder that nonlazy run or figure wrote")
+        raise StoreError(f"{path} holds no run, figure or sweep: give a folder that nonlazy run, figure or sweep wrote")
     found = report(open_run(run), _title(run))
     return html.document(found.title, _run_parts(found, run.parent))
 
@@ -61,7 +64,8 @@ def write_page(path: str | Path, out: str | Path | None = None) -> Path:
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as open_file:
+        # JSON can hold halves of characters, which no file can.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as open_file:
             open_file.write(text)
         os.replace(temporary, file)
         file.chmod(0o644)
@@ -78,9 +82,12 @@ def _figure_numbers(folder: Path) -> dict[str, Any] | None:
     for file in sorted(folder.glob("figure-*.json")):
         try:
             numbers = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise StoreError(f"{file} cannot be read: make the figure again") from None
         if isinstance(numbers, dict) and {"figure", "table", "claims", "provenance"} <= numbers.keys():
+            fault = figure_fault(numbers)
+            if fault:
+                raise StoreError(f"{file} is damaged: {fault}. Make the figure again")
             return numbers | {"stem": file.stem}
     return None
 
@@ -119,7 +126,7 @@ def _figure_parts(folder: Path, numbers: dict[str, Any]) -> Iterator[str]:
     yield html.preformatted(numbers["command"])
     for name, posterior in numbers["posteriors"].items():
         experiment = folder / name / EXPERIMENT
-        text = experiment.read_text(encoding="utf-8") if experiment.is_file() else ""
+        text = experiment.read_text(encoding="utf-8", errors="replace") if experiment.is_file() else ""
         inner = html.paragraph(posterior, "note") + html.pairs(numbers["provenance"].get(name, {}))
         yield html.folded(name, inner + (html.preformatted(text) if text else ""))
 
@@ -133,7 +140,7 @@ def _run_parts(found: Report, folder: Path) -> Iterator[str]:
     if not run.complete:
         yield html.paragraph(f"Interrupted: {run.draws} draws so far", "bad")
     if found.scheme is not None:
-        yield html.picture(_drawn(draw(found)), found.title)
+        yield html.drawing(draw(found), found.title)
         yield html.heading(f"Coding scheme: {found.scheme.kind}")
         names = output_names(task)
         head = (
@@ -168,7 +175,7 @@ def _run_parts(found: Report, folder: Path) -> Iterator[str]:
     experiment = folder / EXPERIMENT
     if experiment.is_file():
         yield html.preformatted(f"nonlazy run {EXPERIMENT}")
-        yield html.folded(EXPERIMENT, html.preformatted(experiment.read_text(encoding="utf-8")))
+        yield html.folded(EXPERIMENT, html.preformatted(experiment.read_text(encoding="utf-8", errors="replace")))
     yield html.pairs(run.provenance)
     yield html.folded("where the data come from", html.pairs(dict(task.provenance)))
 
@@ -207,20 +214,18 @@ def _diagnostics(found: Report) -> Iterator[str]:
     yield html.paragraph(said, "good" if diagnostics.converged else "bad")
 
 
-def _drawn(figure: Any) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_RESOLUTION, metadata={"Software": None})
-    return file.getvalue()
-
-
 def _smaller(file: Path) -> bytes:
     """A picture at the size of a screen."""
     from PIL import Image
 
-    with Image.open(file) as image:
-        # Pictures are written with 300 dots an inch.
-        size = (image.width * _RESOLUTION // 300, image.height * _RESOLUTION // 300)
-        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            # Pictures are written with 300 dots an inch.
+            size = (image.width * html.RESOLUTION // 300, image.height * html.RESOLUTION // 300)
+            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    # A damaged picture raises almost anything: OSError, SyntaxError, ValueError, struct.error.
+    except Exception as error:
+        raise StoreError(f"{file} cannot be read as a picture ({error}): make the figure again") from None
     found = io.BytesIO()
     small.save(found, format="PNG", optimize=True)
     return found.getvalue()

@@ -97,7 +97,7 @@ class FusedTrajectory:
         new_first, new_readout = np.empty((N, P), np.float32), np.empty((m, N), np.float32)
         sums = _trajectory(
             self._kind, *self._constants,
-            _read_only(first), _read_only(readout), *(np.uint32(word) for word in key), _read_only(targets),
+            read_only(first), read_only(readout), *(np.uint32(word) for word in key), read_only(targets),
             new_first, new_readout,
             self._position, self._momentum, self._readout, self._readout_momentum, self._force,
             self._phi, self._slope, self._outputs, self._back,
@@ -117,7 +117,7 @@ class FusedTrajectory:
         return first.copy(), self._readout_momentum[: m * N].reshape(m, N).copy()
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
     """As JAX hands its arrays out: code is compiled once for each kind of argument."""
     view = array.view()
     view.flags.writeable = False
@@ -132,7 +132,7 @@ def _zeros(count: int) -> np.ndarray:
 
 
 @inlined(MATH)
-def _power_of_two(y):
+def power_of_two(y):
     """2^y for y <= 0; below 2^-125 it is 2^-125."""
     y = max(y, _LEAST_EXPONENT)
     # Adding 1.5 2^23 rounds to a whole number, which then stands in the lowest bits.
@@ -143,7 +143,7 @@ def _power_of_two(y):
 
 
 @inlined(MATH)
-def _half_erf(u, gaussian):
+def half_erf(u, gaussian):
     """erf(u) / 2, from gaussian = exp(-u^2)."""
     t = _ONE / (np.float32(_SLANT) * abs(u) + _ONE)
     q = (((((_Q6 * t + _Q5) * t + _Q4) * t + _Q3) * t + _Q2) * t + _Q1) * t
@@ -170,8 +170,8 @@ def _forward(
                 x = position[b + j] + time * momentum[b + j]
                 position[b + j] = x
                 z = scale * x
-                gaussian = _power_of_two(exponent * z * z)
-                phi[c + j] = offset + twice * _half_erf(rate * z, gaussian)
+                gaussian = power_of_two(exponent * z * z)
+                phi[c + j] = offset + twice * half_erf(rate * z, gaussian)
                 slope[c + j] = height_of_slope * gaussian
         elif kind == _RECTIFIED:
             for j in range(_WIDTH):
@@ -192,7 +192,7 @@ def _forward(
                 x = position[b + j] + time * momentum[b + j]
                 position[b + j] = x
                 z = scale * x
-                e = _power_of_two(np.float32(-2 * _LOG2_E) * abs(z))
+                e = power_of_two(np.float32(-2 * _LOG2_E) * abs(z))
                 t = (_ONE - e) / (_ONE + e)
                 phi[c + j] = math.copysign(t, z)
                 slope[c + j] = _ONE - t * t

@@ -30,7 +30,7 @@ from nonlazy.activations import Activation
 from nonlazy.sampling.kernels import _flips
 from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse, draw_readouts, features, invert
 from nonlazy.sampling.kernels._flips import FlipInfo, mirror
-from nonlazy.sampling.kernels._jump_attempts import DEFAULT, Neuron, Neurons, Settings, attempt_all, make_randoms
+from nonlazy.sampling.kernels._jump_attempts import Neuron, Neurons, Settings, attempt_all, make_randoms
 from nonlazy.sampling.kernels._jump_newton import Wells
 from nonlazy.sampling.kernels._jump_reference import (
     Reference,
@@ -46,6 +46,8 @@ from nonlazy.sampling.kernels._potential import Position
 
 
 _REFERENCE_STEPS = 5
+# One step from the frozen starts: with three, as many changes are accepted, at twice the cost.
+SETTINGS = Settings(steps=1)
 # Attempts to flip, for every neuron.
 _FLIPS = 10
 _FLIP_KEY = 3
@@ -66,14 +68,17 @@ def sweep(
     table: Table,
     position: Position,
     key: Array,
-    settings: Settings = DEFAULT,
+    settings: Settings = SETTINGS,
 ) -> tuple[Position, SweepInfo]:
     """One attempt a neuron in random order, flips, then all readouts anew; same precision out as in.
 
     It computes in float64 where that is needed, whatever JAX is configured to.
     """
+    k = mirror(phi)
+    # What a frozen table never asks for need not be compiled.
+    flips = settings.flips and math.isfinite(k) and bool(_has_complements(table, k))
     with jax.enable_x64(True):
-        return _sweep(phi, settings, problem, table, position, key)
+        return _sweep(phi, settings._replace(flips=flips), problem, table, position, key)
 
 
 def sweep_traced(
@@ -91,7 +96,9 @@ def sweep_traced(
     inverse = invert(problem, neurons.features)
     neurons, inverse, proposed, accepted = attempt_all(move, settings, inverse, neurons, randoms, rank_key)
     drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
-    neurons, inverse, flips = _turned(phi, problem, table, neurons, inverse, jax.random.fold_in(key, _FLIP_KEY))
+    flips = FlipInfo(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    if settings.flips:
+        neurons, inverse, flips = _turned(phi, problem, table, neurons, inverse, jax.random.fold_in(key, _FLIP_KEY))
     readout = draw_readouts(problem, inverse, neurons.features, readout_key).astype(position.readout.dtype)
     back = jnp.argsort(randoms.order)
     return Position(neurons.first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift, flips)

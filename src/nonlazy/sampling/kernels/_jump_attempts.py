@@ -26,13 +26,14 @@ class Settings(NamedTuple):
       work far cheaper.
     """
 
-    block: int = 16
+    block: int = 8
     steps: int = 3
     freedom: int = 8
     inflation: float = 1.1
     floor: float = 1e-3
     fresh: float = 0.0
     redraw: bool = False
+    flips: bool = True
 
 
 DEFAULT = Settings()

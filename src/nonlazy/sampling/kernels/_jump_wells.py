@@ -223,23 +223,24 @@ def _newton(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float
     )
 
 
+def _steps(problem: Collapsed, fields: Fields, a: Float[Array, "m B"], b: Float[Array, "C B"], steps: int) -> _Newton:
+    """Where `steps` joint steps from (a, b) lead."""
+    m, B = a.shape
+    nothing = jnp.zeros(B, jnp.float32)
+    begin = _Newton(nothing, a, b, jnp.zeros((m, m, B), jnp.float32), jnp.ones((m, B), jnp.float32), nothing, nothing)
+    return jax.lax.fori_loop(0, steps, lambda _, at: _newton(problem, fields, at.readout, at.class_mean), begin)
+
+
 def find_wells(problem: Collapsed, table: Table, fields: Fields, steps: int) -> Wells:
     """The table's wells in `B` cavities, `steps` joint steps from the table's starts."""
     G, m = table.readout.shape
     C = table.class_mean.shape[1]
     B = fields.D.shape[0]
-    f32 = jnp.float32
 
     def climb(g):
-        start = (
-            jnp.broadcast_to(table.readout[g][:, None], (m, B)),
-            jnp.broadcast_to(table.class_mean[g][:, None], (C, B)),
-        )
-        blank = _Newton(
-            jnp.zeros(B, f32), *start, jnp.zeros((m, m, B), f32), jnp.ones((m, B), f32), *(jnp.zeros((2, B), f32))
-        )
-        found = jax.lax.fori_loop(0, steps, lambda _, at: _newton(problem, fields, at.readout, at.class_mean), blank)
-        return found[:5]
+        a = jnp.broadcast_to(table.readout[g][:, None], (m, B))
+        b = jnp.broadcast_to(table.class_mean[g][:, None], (C, B))
+        return _steps(problem, fields, a, b, steps)[:5]
 
     return climb_each(table.count, (G, m, C, B), climb)
 
@@ -257,12 +258,6 @@ def search_wells(
     members = problem.members.astype(jnp.float32)
     b = codes.astype(jnp.float32).T
     a = jnp.sum(shared.t * (b.T @ members.T)[None], axis=2) / members.shape[0]
-    # The shapes of a `_Newton` come from one step; the loop then repeats it.
-    found = jax.lax.fori_loop(
-        0,
-        steps,
-        lambda _, at: _newton(problem, fields, at.readout, at.class_mean),
-        _newton(problem, fields, a, b),
-    )
+    found = _steps(problem, fields, a, b, steps)
     good = (found.smallest > 0) & (found.change < 0.01) & (found.log_weight > -1e29)
     return found.readout.T, found.class_mean.T, found.log_weight, good

@@ -233,11 +233,23 @@ def read_metadata(path: Path) -> dict[str, Any]:
             "install a newer version"
         )
     check_root(path, metadata)
+    foreign = _foreign(metadata)
+    if foreign:
+        raise StoreError(f"{path} cannot be read as a run of nonlazy: {foreign[0]} is not as nonlazy writes arrays")
     wrong = [name for name, kind in _KINDS.items() if type(attributes.get(name)) is not kind]
     wrong += [name for name in ("chains", "draws") if not wrong and not 1 <= attributes[name] <= _MOST]
     if wrong:
         raise StoreError(f"{path} cannot be read as a run of nonlazy: its attribute {wrong[0]} is damaged or missing")
     return metadata
+
+
+def _foreign(metadata: Mapping[str, Any]) -> list[str]:
+    """Members that nonlazy does not write: of Zarr 2, whose codecs can load pickles, among others."""
+    held = metadata.get("consolidated_metadata")
+    nodes = held.get("metadata") if isinstance(held, dict) else None
+    if not isinstance(nodes, dict):
+        return ["its list of arrays"]
+    return [name for name, node in nodes.items() if not isinstance(node, dict) or node.get("zarr_format") != 3]
 
 
 def draws_done(path: Path, attributes: Mapping[str, Any]) -> list[int]:

@@ -1,0 +1,32 @@
+"""How often a point has been begun and not ended, counted in its folder: a worker that dies can tell nobody."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from nonlazy.sweeps._record import replace_text
+
+
+_FILE = ".attempts"
+
+
+def unended(folder: Path, call: str) -> int:
+    """The attempts at a point that were begun for this `call` of a sweep, on any machine, and never ended."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        return int(stored["begun"]) if stored["call"] == call else 0
+    return 0
+
+
+def begin(folder: Path, call: str) -> None:
+    """Counts an attempt. Where the folder cannot be written, nothing is counted: the attempt itself will say so."""
+    if folder.parent.is_dir():
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            replace_text(folder / _FILE, json.dumps({"call": call, "begun": unended(folder, call) + 1}))
+
+
+def end(folder: Path) -> None:
+    """The attempts have come to an end, good or bad."""
+    with suppress(OSError):
+        (folder / _FILE).unlink(missing_ok=True)
