@@ -1,6 +1,6 @@
 """The whole suite, one measurement after another, into one folder: tables as text, numbers as JSON.
 
-python benchmarks/suite.py results            # 45 minutes on a quiet machine; what is there already is not run again
+python benchmarks/suite.py results            # 45 minutes and more; what is there already is not run again
 python benchmarks/suite.py results --quick    # small networks: does it work?
 python benchmarks/suite.py --list
 """
@@ -17,11 +17,18 @@ _SIGMOID = "sampling.py --case sigmoid"
 # What matters most comes first.
 _RUNS = {
     "figure2-sigmoid": f"{_SIGMOID} --moves none --peer all --seeds 3",
+    "figure2-sigmoid-seeds": (
+        f"{_SIGMOID} --moves none --peer numpyro-nuts --peer blackjax-nuts --peer blackjax-hmc --seed 1 --seeds 2 "
+        "--peer-seeds 2"
+    ),
     "overhead-figure2": "sampling.py --overhead --moves none",
     "cold": "cold.py",
     "relu": "sampling.py --case relu --peer none --seeds 3",
     "figure6-sigmoid": f"{_SIGMOID} --figure 6 --moves none --peer all --seeds 3 --budget 90",
     "figure3-sigmoid": f"{_SIGMOID} --figure 3 --moves none --peer all --seeds 3 --draws 400 --budget 120",
+    "figure3-sigmoid-float64": (
+        f"{_SIGMOID} --figure 3 --moves none --peer numpyro-nuts --peer-precision float64 --draws 200 --budget 150"
+    ),
     "cost": "cost.py --picture {out}/cost.png",
     "overhead-figure6": "sampling.py --overhead --figure 6 --moves none",
     "overhead-figure3": f"{_SIGMOID} --overhead --figure 3 --moves none",

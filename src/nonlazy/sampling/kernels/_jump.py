@@ -74,11 +74,8 @@ def sweep(
 
     It computes in float64 where that is needed, whatever JAX is configured to.
     """
-    k = mirror(phi)
-    # What a frozen table never asks for need not be compiled.
-    flips = settings.flips and math.isfinite(k) and bool(_has_complements(table, k))
     with jax.enable_x64(True):
-        return _sweep(phi, settings._replace(flips=flips), problem, table, position, key)
+        return _sweep(phi, settings, problem, table, position, key)
 
 
 def sweep_traced(
@@ -96,9 +93,7 @@ def sweep_traced(
     inverse = invert(problem, neurons.features)
     neurons, inverse, proposed, accepted = attempt_all(move, settings, inverse, neurons, randoms, rank_key)
     drift = jnp.max(jnp.abs(inverse.dual - inverse.matrix @ problem.targets)) / jnp.max(jnp.abs(inverse.dual))
-    flips = FlipInfo(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
-    if settings.flips:
-        neurons, inverse, flips = _turned(phi, problem, table, neurons, inverse, jax.random.fold_in(key, _FLIP_KEY))
+    neurons, inverse, flips = _turned(phi, problem, table, neurons, inverse, jax.random.fold_in(key, _FLIP_KEY))
     readout = draw_readouts(problem, inverse, neurons.features, readout_key).astype(position.readout.dtype)
     back = jnp.argsort(randoms.order)
     return Position(neurons.first[back], (), readout[:, back]), SweepInfo(proposed, accepted, drift, flips)

@@ -33,7 +33,6 @@ class Settings(NamedTuple):
     floor: float = 1e-3
     fresh: float = 0.0
     redraw: bool = False
-    flips: bool = True
 
 
 DEFAULT = Settings()
