@@ -65,17 +65,21 @@ def main() -> int:
 
 
 def _run(name: str, out: Path, quick: bool) -> int:
-    numbers, text = out / f"{name}.json", out / f"{name}.txt"
+    # Quick numbers are no results, and never stand for them.
+    stem = f"{name}-small" if quick else name
+    numbers, text, part = (out / f"{stem}.{ending}" for ending in ("json", "txt", "part"))
     if numbers.exists():
         print(f"{name}: there already", flush=True)
         return 0
-    script, *words = _RUNS[name].format(out=out).split()
+    script, *words = (word.format(out=out) for word in _RUNS[name].split())
     if quick and "--quick" not in words:
         words.append("--quick")
     begun = time.perf_counter()
-    with text.open("w") as tables, (out / f"{name}.log").open("w") as log:
-        command = [sys.executable, str(_HERE / script), *words, "--out", str(numbers.absolute())]
+    with text.open("w") as tables, (out / f"{stem}.log").open("w") as log:
+        command = [sys.executable, str(_HERE / script), *words, "--out", str(part.absolute())]
         status = subprocess.run(command, stdout=tables, stderr=log).returncode
+    if status == 0:
+        part.replace(numbers)
     print(f"{name}: {time.perf_counter() - begun:.0f} s, exit status {status}", flush=True)
     return status
 

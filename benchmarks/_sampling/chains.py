@@ -31,7 +31,8 @@ class Chain:
     (bulk; of the three kernel entries the geometric mean), None where there are fewer than 20 draws; `means` and `mcse`
     of log density, sum of squared readouts, three kernel entries; `reached`, `scheme`: whether the last draw has the
     right scheme, and what it has; `first`, `settled`: when the scheme was there first, and from when on it stayed until
-    the end of what was looked at; `seconds`, `gradients`: of all iterations; `first_draw_seconds`: from the cold start;
+    the end of what was looked at; `seconds`: of all iterations, and
+    `gradients` (of ours those of the warm-up alone); `first_draw_seconds`: from the cold start;
     `peak_megabytes`: of the sampler's process, of ours of the chain's process and of the one that called.
     """
 

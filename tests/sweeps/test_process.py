@@ -13,7 +13,7 @@ from nonlazy.sweeps._cores import cores, points_at_once, processes, share
 from nonlazy.sweeps._job import Job
 from nonlazy.sweeps._lock import FolderLock
 from nonlazy.sweeps._parse import identity
-from nonlazy.sweeps._record import read_record
+from nonlazy.sweeps._record import Record, read_record, write_record
 from tests.sweeps.conftest import write_files
 
 
@@ -73,6 +73,40 @@ def test_deaths_are_counted_by_point_whichever_worker_had_it(job, monkeypatch):
     assert _attempts.unended(job.folder, "one") == 3 and _attempts.unended(job.folder, "two") == 0
     assert _process.run_process(replace(job, call="two"), lambda: False, retries=0).state == "failed"
     assert len(started) == 2 and _attempts.unended(job.folder, "one") == _attempts.unended(job.folder, "two") == 0
+
+
+def test_a_point_that_was_done_before_its_worker_died_stays_done(job, monkeypatch):
+    started = launching(monkeypatch, "pass")
+    found = {"samples": {"loss": 1.0}, "diagnostics": {}, "codes": {}}
+    write_record(job.folder, Record("done", identity=job.identity, found=found))
+    _attempts.begin(job.folder, "one")
+    outcome = _process.run_process(replace(job, call="one"), lambda: False, retries=0)
+    assert (outcome.state, started) == ("done", []) and read_record(job.folder).found == found
+
+
+def test_a_point_that_somebody_still_writes_is_left_to_them(job):
+    script = f"""
+import sys, time
+from pathlib import Path
+from nonlazy.sweeps._lock import FolderLock
+lock = FolderLock(Path({str(job.folder)!r}), "taken")
+print("held", flush=True)
+time.sleep(60)
+"""
+    job.folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "held\n"
+            assert _process.give_up(job, "gone").state == "failed"
+        finally:
+            other.kill()
+    assert read_record(job.folder).state == "missing"
+
+
+def test_errors_that_are_no_text_can_be_written_elsewhere(job):
+    write_record(job.folder, Record("failed", error="no file 'x\udc80' but an emoji \U0001f600"))
+    error = read_record(job.folder).error
+    assert error.encode("utf-8").decode("utf-8") == error and error.startswith("no file 'x?' but an emoji \U0001f600")
 
 
 def test_attempts_that_end_are_no_deaths(job, monkeypatch):

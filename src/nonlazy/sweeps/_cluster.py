@@ -12,8 +12,7 @@ from typing import Any
 from nonlazy.errors import InvalidInput, SamplingError
 from nonlazy.sweeps._folder import STOP
 from nonlazy.sweeps._job import Job
-from nonlazy.sweeps._process import Outcome, died, run_process
-from nonlazy.sweeps._record import Record, write_record
+from nonlazy.sweeps._process import Outcome, died, give_up, run_process
 
 
 _CONNECT_SECONDS = 20
@@ -156,5 +155,4 @@ def _outcome(future: Any, job: Job, deaths: int, retries: int) -> Outcome | None
         said = died(1, f"with its worker, again and again: {str(error).splitlines()[0]}")
     else:
         said = f"the worker cannot run it: {type(error).__name__}: {error}; is this version of nonlazy installed there?"
-    write_record(job.folder, Record("failed", error=said, identity=job.identity, theory=job.theory))
-    return Outcome(job.number, "failed", said)
+    return give_up(job, said)

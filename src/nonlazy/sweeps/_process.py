@@ -15,7 +15,8 @@ from typing import Literal
 from nonlazy.errors import StoreError
 from nonlazy.sweeps import _attempts
 from nonlazy.sweeps._job import Job
-from nonlazy.sweeps._record import Record, write_record
+from nonlazy.sweeps._lock import FolderLock
+from nonlazy.sweeps._record import Record, read_record, write_record
 
 
 _POLL_SECONDS = 0.1
@@ -45,11 +46,9 @@ def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome
     while True:
         deaths = max(here, _attempts.unended(job.folder, job.call))
         if deaths > retries:
-            error = died(deaths, cause)
-            with suppress(StoreError):
-                write_record(job.folder, Record("failed", error=error, identity=job.identity, theory=job.theory))
+            outcome = give_up(job, died(deaths, cause), time.monotonic() - begun)
             _attempts.end(job.folder)
-            return Outcome(job.number, "failed", error, time.monotonic() - begun)
+            return outcome
         _attempts.begin(job.folder, job.call)
         # Files, not pipes: a pipe that nobody reads before the end stops whoever has more to say than fits in.
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
@@ -63,6 +62,16 @@ def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome
                 _attempts.end(job.folder)
                 return Outcome(job.number, "stopped", seconds=time.monotonic() - begun)
             cause, here = _cause(process.returncode, complaints), here + 1
+
+
+def give_up(job: Job, error: str, seconds: float = 0.0) -> Outcome:
+    """A point that nobody runs any more has failed, unless it was done before its process or worker died."""
+    # Where somebody still writes the point, its record is theirs.
+    with suppress(StoreError), FolderLock(job.folder, f"point {job.name} is being run"):
+        if read_record(job.folder).answers(job.identity, job.theory):
+            return Outcome(job.number, "done", seconds=seconds)
+        write_record(job.folder, Record("failed", error=error, identity=job.identity, theory=job.theory))
+    return Outcome(job.number, "failed", error, seconds)
 
 
 def died(deaths: int, cause: str) -> str:

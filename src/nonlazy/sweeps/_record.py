@@ -77,6 +77,8 @@ def read_record(folder: Path) -> Record:
     """The record of a point; of a point that has none, or a damaged one, one that says "missing"."""
     try:
         stored = json.loads((folder / POINT).read_text(encoding="utf-8"))
+        # Errors may quote names of files that are no text: halves of characters, which no other file can hold.
+        stored = json.loads(json.dumps(stored, ensure_ascii=False).encode("utf-8", "replace"))
         record = Record(**{"format": 1, **stored, "seconds": number(stored["seconds"])})
         return record if _sound(record) else Record("missing")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):

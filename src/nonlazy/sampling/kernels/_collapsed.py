@@ -77,7 +77,7 @@ def _inverse(lower: Float[Array, "n n"]) -> Float[Array, "n n"]:
 
 
 def _gram(lower: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """T^T T of a lower triangular T, without its zeros; symmetric to the last bit."""
+    """T^T T of a lower triangular T, without its zeros."""
     n = lower.shape[0]
     if n <= _BLOCK:
         return lower.T @ lower
