@@ -23,7 +23,7 @@ from rich.console import Console
 _DRAWS = {"linear": 1000, "sigmoid": 1000, "relu": 200}
 _QUICK_DRAWS = 500
 # Of the peers, by figure: as many as minutes allow.
-_PEER_WARMUP = {2: 100, 3: 200, 6: 300}
+_PEER_WARMUP = {2: 300, 3: 200, 6: 300}
 _PEER_DRAWS = {2: 60, 3: 100, 6: 200}
 _GRADIENT_SIZES = (200, 500, 1000)
 _MEMORY_DRAWS = (200, 2000)
