@@ -71,11 +71,12 @@ def _measure(sizes: dict[str, int], activation: str, draws: int) -> dict[str, An
 
 
 def exponent(rows: Sequence[dict[str, Any]], name: str, what: str) -> tuple[float, float] | None:
-    """The slope of log cost against log size by least squares, and its standard error; None for two sizes or less.
+    """The slope of log cost against log size by least squares, and its standard error; None for two sizes or less, and
+    against L, where cost is a straight line and no power.
 
     The error says how far the points are from a power law, and nothing about the noise of each.
     """
-    if len(rows) < 3:
+    if len(rows) < 3 or name == "L":
         return None
     x, y = (np.log([row[key] for row in rows]) for key in (name, what))
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)

@@ -73,6 +73,19 @@ def in_code_111(posterior: Posterior, first) -> int:
 # The algebra.
 
 
+@pytest.mark.parametrize("P", [128, 129, 300])
+def test_the_inverse_by_blocks_is_the_inverse(P, float64):
+    problem = problem_of(posterior_of(60, P, 1e-2))
+    U = problem.gain * np.random.default_rng(P).standard_normal((60, P))
+    C = U.T @ U + float(problem.noise) * np.eye(P)
+    matrix = np.asarray(invert(problem, jnp.asarray(U)).matrix)
+    # The rounding of a backward stable inversion.
+    limit = P * np.finfo(np.float64).eps * np.linalg.cond(C)
+    assert limit < 1e-6
+    np.testing.assert_allclose(matrix @ C, np.eye(P), rtol=0, atol=limit)
+    np.testing.assert_allclose(matrix, np.linalg.inv(C), rtol=0, atol=limit * np.abs(matrix).max())
+
+
 def test_the_maintained_inverse_is_the_inverse(float64):
     posterior = small_posterior(width=5)
     problem, rng = problem_of(posterior), np.random.default_rng(0)
