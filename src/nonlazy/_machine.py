@@ -1,9 +1,10 @@
-"""The machine under a process: its cores, and the process that started it."""
+"""The machine under a process: its cores, its place for what can be had again, and the process that started it."""
 
 import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 _WATCH_SECONDS = 0.3
@@ -14,6 +15,13 @@ def cores() -> tuple[int, ...]:
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
+
+
+def cache_folder() -> Path:
+    """Where downloads and compiled programs are kept: `nonlazy` in the user's cache folder of the operating system."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nonlazy"))
 
 
 def end_with_parent(act: Callable[[], object] = lambda: os._exit(1)) -> None:

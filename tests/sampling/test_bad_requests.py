@@ -7,7 +7,18 @@ import pytest
 
 import nonlazy as nl
 from nonlazy.errors import InvalidInput, StoreError
-from nonlazy.sampling import HMC, Annealed, Continuation, GradientDescent, Langevin, Planted, Record, Rotations, _driver
+from nonlazy.sampling import (
+    HMC,
+    Annealed,
+    Continuation,
+    GradientDescent,
+    Langevin,
+    Planted,
+    Record,
+    Rotations,
+    _driver,
+    _request,
+)
 from tests.sampling.runs import SETTINGS, sample
 from tests.sampling.small_posteriors import orthogonal_task
 
@@ -64,7 +75,8 @@ def test_bad_settings_are_refused_before_anything_is_made(tmp_path, monkeypatch,
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arguments = {**SETTINGS, "posterior": posterior(), "store": tmp_path / "run.zarr" if store else None, **changes}
     # Without the type checks of the tests, which would catch some of these first.
-    monkeypatch.setattr(_driver, "_chain_method", inspect.unwrap(_driver._chain_method))
+    monkeypatch.setattr(_driver, "check_request", inspect.unwrap(_request.check_request))
+    monkeypatch.setattr(_request, "_chain_method", inspect.unwrap(_request._chain_method))
     with pytest.raises(InvalidInput) as caught:
         inspect.unwrap(nl.sample)(**arguments)
     assert said in str(caught.value)

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -38,7 +39,10 @@ def test_without_a_name_it_lists_the_sweeps():
 def test_a_printed_sweep_can_be_read(here):
     result = CliRunner().invoke(app, ["sweep", "--print", "phase-diagram"])
     (here / "mine.toml").write_text(result.output, encoding="utf-8")
-    assert sweeps.load("mine.toml") == sweeps.load("phase-diagram")
+    copy, shipped = sweeps.load("mine.toml"), sweeps.load("phase-diagram")
+    # Its results must not end up in the folder of the shipped one.
+    assert (copy.name, shipped.name) == ("mine", "phase-diagram") and replace(copy, name=shipped.name) == shipped
+    assert "Results: nonlazy-sweep-mine" in invoke("mine.toml", "--dry-run", "--points", "0")[1]
 
 
 def test_a_dry_run_lists_the_points_and_makes_nothing(here):
@@ -74,7 +78,13 @@ def test_gathering_runs_nothing(made, here):
     # One chain can agree with no other.
     assert code == 1 and "2 of 2 points done" in said and (here / "elsewhere" / "sum-a2.png").exists()
     assert invoke("two.toml", "--gather")[0] == 2
-    assert invoke("elsewhere", "--gather", "--show", "accuracy")[1].startswith("Error: no point has 'accuracy'")
+    said = invoke("elsewhere", "--gather", "--show", "accuracy")[1]
+    assert said.startswith("Error: no point has 'accuracy': accuracy needs test inputs")
+    shutil.rmtree(here / "elsewhere" / "temperature=0.1")
+    code, said = invoke("elsewhere", "--gather")
+    assert code == 1 and "1 of 2 points done, 1 not begun; nonlazy sweep elsewhere goes on with the others" in said
+    said = invoke("two.toml", "--gather", "--out", "elsewhere")[1]
+    assert "nonlazy sweep two.toml --out elsewhere goes on with the others" in said
 
 
 def test_a_dry_run_says_what_the_run_would_say(made, here):
@@ -145,7 +155,8 @@ def test_the_report_of_a_sweep_is_one_page(made, here):
     # The shares of the codes, which is what the sweep draws.
     assert not found.open and not found.links and found.pictures == 1
     for said in ("Two temperatures", "1 of 2 points done, 1 failed, 1 not converged", "posterior.temperature",
-                 "out <of> luck", "temperature=0.01", "theory: fraction[", "nonlazy sweep sweep.toml", "width = 16",
+                 "out <of> luck", "temperature=0.01", "theory: fraction[", "theory certified",
+                 "nonlazy sweep sweep.toml", "width = 16",
                  made.run(0).provenance["versions"]["nonlazy"]):  # fmt: skip
         assert said in found.text
     assert CliRunner().invoke(app, ["report", "results", "--out", "page.html"]).exit_code == 0
@@ -161,6 +172,24 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     code, said = invoke("two.toml")
     assert code == 130 and "the same command goes on from there" in said
     assert "the same command without --overwrite goes on" in invoke("two.toml", "--overwrite")[1]
+    assert "0 of 2 points done, 0 begun, 2 to do" in said
+
+
+def test_what_is_done_and_begun_is_counted_after_ctrl_c(made, here, monkeypatch):
+    shutil.copytree(made.folder, "nonlazy-sweep-two")
+    (here / "nonlazy-sweep-two" / "temperature=0.1" / "point.json").unlink()
+    assert "1: temperature=0.1 (begun)" in invoke("two.toml", "--dry-run")[1]
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nonlazy.sweeps.sweep", interrupted)
+    assert "Interrupted: 1 of 2 points done, 1 begun, 0 to do." in invoke("two.toml")[1]
+    assert "Interrupted: 0 of 1 points done, 1 begun, 0 to do." in invoke("two.toml", "--points", "1")[1]
+
+
+def test_a_refusal_has_no_title_before_it():
+    assert invoke("two.toml", "--show", "accuracy")[1].startswith("Error: --show: accuracy needs test inputs")
 
 
 @pytest.mark.parametrize(

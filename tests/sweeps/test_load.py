@@ -97,11 +97,37 @@ def test_a_sweep_read_back_from_its_own_toml_is_the_same(read, tmp_path):
         "[[points]]\ntask.P = 10\n[[points]]\nposterior.temperature = 0.5\n",
     )):  # fmt: skip
         sweep = read('theory = true\nshow = "loss"\n[about]\nname = "mine"\ntitle = "T"\n' + text)
+        assert "axes" not in sweep.to_toml()
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "experiment.toml").write_text(sweep.base.to_toml(), encoding="utf-8")
         (folder / "sweep.toml").write_text(sweep.to_toml(), encoding="utf-8")
         assert sweeps.load(folder) == sweep
+
+
+def test_axes_of_earlier_files_are_still_read(read):
+    new = read("[grid]\ntask.y_minus = [0.0, 0.5]\n[linked]\nnetwork.width = [8, 10]\ntask.P = [8, 9]")
+    old = read('[[axes]]\n"task.y_minus" = [0.0, 0.5]\n[[axes]]\n"network.width" = [8, 10]\n"task.P" = [8, 9]')
+    assert old == new
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("figure2-sigmod", "did you mean 'figure2-sigmoid'"),
+        ("mine", "nonlazy experiments lists"),
+        ("none.toml", "there is no experiment file"),
+        ("tiny", "for the file of that name write 'tiny.toml'"),
+        ("x" * 5000, "is not known"),
+        ("~no-such-user/none.toml", "there is no experiment file"),
+    ],
+)
+def test_an_experiment_that_is_not_known_is_named_and_not_all_others(read, tmp_path, given, said):
+    read("[grid]\ntask.P = [8]")
+    (tmp_path / "two.toml").write_text(f'experiment = "{given}"\n[grid]\n"sampling.seed" = [0]', encoding="utf-8")
+    with pytest.raises((InvalidInput, DataError)) as caught:
+        sweeps.load(tmp_path / "two.toml")
+    assert said in str(caught.value) and given in str(caught.value) and "figure7" not in str(caught.value)
 
 
 def test_every_shipped_sweep_can_be_run():

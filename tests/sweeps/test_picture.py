@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from nonlazy import sweeps
+from nonlazy.sweeps._absence import absent, need
 from nonlazy.sweeps._gather import gather, table
 from nonlazy.sweeps._picture import chosen, draw
 from nonlazy.sweeps._places import logarithmic
-from nonlazy.sweeps._quantities import FRACTIONS, names
+from nonlazy.sweeps._quantities import FRACTIONS, names, show_fault
 from nonlazy.sweeps._record import Record
 from nonlazy.sweeps._words import key_words, quantity_words
 from tests.sweeps.conftest import EXPERIMENT
@@ -27,17 +28,19 @@ def read(tmp_path):
     return read
 
 
-def record(loss, *, mcse=0.1, converged=1.0, theory=None, **codes):
+def record(loss, *, mcse=0.1, converged=1.0, theory=None, certified=1.0, **codes):
     return Record("done", found={
         "samples": {"loss": loss, "loss_mcse": mcse, "kind": "redundant"},
         "diagnostics": {"converged": converged, "rhat_max": 1.01 if converged else 1.5},
-        "theory": {} if theory is None else {"loss": theory, "train_error": theory, "codes": 1.0},
+        "theory": {} if theory is None else {
+            "loss": theory, "train_error": theory, "codes": 1.0, "certified": certified
+        },
         "codes": codes.get("codes", {}),
     })  # fmt: skip
 
 
 def texts(figure):
-    return " ".join(text.get_text() for text in figure.texts)
+    return " ".join(word for text in figure.texts for word in text.get_text().split())
 
 
 def marks(axes):
@@ -133,6 +136,116 @@ def test_maps_circle_what_has_not_converged(read):
     assert [(round(line.get_xdata()[0]), round(line.get_ydata()[0])) for line in circles] == [(1, 0)]
     assert "circle: chains have not converged" in texts(figure)
     assert figure.axes[0].get_xlabel() == "temperature $T$" and figure.axes[0].get_ylabel() == "width $N$"
+
+
+def crosses(axes):
+    """Where crosses are drawn."""
+    found = [line for line in axes.lines if line.get_marker() == "x"]
+    return {(float(x), float(y)) for line in found for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+            if np.isfinite([x, y]).all()}  # fmt: skip
+
+
+def solved(train_error, theory, *, converged=1.0, certified=1.0):
+    return Record("done", found={
+        "samples": {"train_error": train_error}, "diagnostics": {"converged": converged},
+        "theory": {"train_error": theory, "certified": certified},
+    })  # fmt: skip
+
+
+def test_maps_circle_points_that_have_no_number_and_cross_what_is_not_certified(read):
+    """Of points that failed there is nothing to say; nor of the theory where it has no number."""
+    sweep = read(GRID)
+    records = [solved(None, 1.0, converged=0.0), solved(1.0, 2.0, certified=0.0),
+               solved(2.0, None, certified=0.0), Record("failed")]  # fmt: skip
+    data = gather(sweep, records)
+    figure = draw(sweep, data, "train_error")
+    samples, theory = (axes for axes in figure.axes if axes.get_title())
+    circles = [line for line in samples.lines if line.get_marker() == "o"]
+    assert [(round(line.get_xdata()[0]), round(line.get_ydata()[0])) for line in circles] == [(0, 0)]
+    assert not crosses(samples) and {(round(x), round(y)) for x, y in crosses(theory)} == {(0, 1)}
+    assert "circle: chains" in texts(figure) and "cross: the theory's solution is not certified" in texts(figure)
+    assert "grey: points without this number, or not done" in texts(figure)
+    (alone, _) = draw(sweep, data, "theory.train_error").axes
+    assert {(round(x), round(y)) for x, y in crosses(alone)} == {(0, 1)}
+    # The quantity itself says it.
+    assert not crosses(draw(sweep, data, "theory.certified").axes[0])
+
+
+def test_curves_cross_what_is_not_certified_and_mark_points_without_a_number_on_the_axis(read):
+    sweep = read('[grid]\n"posterior.temperature" = [0.01, 0.1, 1.0]')
+    records = [solved(1.0, 2.0, certified=0.0), solved(None, 3.0, converged=0.0), Record("failed")]
+    figure = draw(sweep, gather(sweep, records), "train_error")
+    (axes,) = figure.axes
+    assert crosses(axes) == {(0.01, 2.0)}
+    assert marks(axes) == {0.01: (1.0, "full"), 0.1: (0.0, "open")}
+    assert "theory, not certified" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "open on the axis: not converged" in texts(figure) and "cross: " in texts(figure)
+    certified = draw(sweep, gather(sweep, [solved(1.0, 2.0)] * 3), "train_error")
+    assert not crosses(certified.axes[0]) and "certified" not in texts(certified)
+
+
+def test_lists_and_shares_of_codes_are_crossed_too(read):
+    sweep = read("[[points]]\ntask.P = 10\n[[points]]\nposterior.temperature = 0.5\ntask.P = 8")
+    data = gather(sweep, [solved(1.0, 2.0), solved(1.0, 3.0, certified=0.0)])
+    assert crosses(draw(sweep, data, "train_error").axes[0]) == {(3.0, 1.0)}
+    sweep = read('[grid]\n"posterior.temperature" = [0.01, 0.1]')
+    codes = {"1-0": {"fraction": [0.5, 0.7], "theory": 0.75}, "0-1": {"fraction": [0.5, 0.3], "theory": 0.0}}
+    records = [record(1.0, theory=1.0, certified=float(k), codes=codes) for k in range(2)]
+    assert crosses(draw(sweep, gather(sweep, records), FRACTIONS).axes[0]) == {(0.01, 0.75)}
+
+
+def test_the_table_begins_with_what_decides_the_worth_of_the_rest(read):
+    sweep = read('[grid]\n"posterior.temperature" = [0.01, 0.1]')
+    data = gather(sweep, [record(1.0, theory=2.0, certified=0.0), Record("failed")])
+    rows = list(csv.reader(io.StringIO(table(sweep, data))))
+    assert rows[0][:3] == ["point", "name", "posterior.temperature"]
+    assert rows[0][3:8] == ["state", "converged", "rhat_max", "theory.certified", "seconds"]
+    assert rows[1][3:7] == ["done", "1", "1.01", "0"] and rows[2][3:7] == ["failed", "", "", ""]
+    cells = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [(one["loss"], one["theory.train_error"]) for one in cells] == [("1", "2"), ("", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("accuracy", 'needs test inputs, and the task of this sweep has none: one of kind "toy" never has'),
+        ("test_error_mcse", "needs test inputs"),
+        ("theory.train_error", "write theory = true"),
+        ("equilibrium", "write theory = true"),
+        ("outliers", "sparse coding scheme"),
+        ("fraction[0-0]", "no neuron has this code"),
+        ("lss", "did you mean 'loss'"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_it_needs(read, name, said):
+    sweep = read('[grid]\n"posterior.temperature" = [0.01, 0.1]')
+    data = gather(sweep, [record(1.0, codes={"1-0": {"fraction": [1.0], "theory": None}}), Record("failed")])
+    text = absent(name, sweep, data)
+    assert said in text and "loss*" in text
+    assert len(text.splitlines()) <= 6
+    nothing = gather(sweep, [Record("missing"), Record("failed")])
+    assert name == "lss" or "no point is done yet" in absent(name, sweep, nothing)
+
+
+def test_test_inputs_are_advised_by_the_kind_of_the_task(tmp_path):
+    task = '[task]\nkind = "mnist"\nP = 20\nP_test = 0\n'
+    (tmp_path / "images.toml").write_text(EXPERIMENT[: EXPERIMENT.index("[task]")] + task
+                                          + EXPERIMENT[EXPERIMENT.index("[network]") :], encoding="utf-8")  # fmt: skip
+    text = 'experiment = "images.toml"\n[grid]\n"sampling.seed" = [0, 1]'
+    (tmp_path / "some.toml").write_text(text, encoding="utf-8")
+    sweep = sweeps.load(tmp_path / "some.toml")
+    assert '"task.P_test" = 1000 below [set]' in need("accuracy", sweep, tests=False)
+    assert need("accuracy", sweep, tests=True) is None and need("loss", sweep, tests=False) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("acuracy", "'accuracy'"), ("trainerror", "'train_error'"), ("rhat", "'rhat_max'"), ("error", "'train_error'"),
+     ("fraction[110]", "'fraction[1-1-0]'"), ("theory.code", "'theory.codes'")],
+)  # fmt: skip
+def test_the_nearest_quantity_comes_first(name, near):
+    said = show_fault(name)
+    assert near in said.splitlines()[0] and len(said.splitlines()) <= 6
 
 
 def test_the_theory_has_its_maps_along_a_third_parameter_too_and_a_fourth_is_named(read):

@@ -18,6 +18,7 @@ from nonlazy.posterior import Posterior
 from nonlazy.sampling import sample
 from nonlazy.sweeps._folder import check_folder
 from nonlazy.sweeps._numbers import _test_numbers
+from nonlazy.sweeps._plan import plan
 from nonlazy.sweeps._record import read_record
 from nonlazy.tasks import toy
 from nonlazy.theory import solve
@@ -239,9 +240,44 @@ def test_a_quantity_that_no_point_has_is_said_after_the_work_and_the_others_are_
     file, folder = copy
     (folder / "fractions.png").unlink()
     said = []
-    result = sweeps.sweep(file, folder, show=["accuracy", "fractions"], progress=False, announce=said.append)
+    result = sweeps.sweep(file, folder, show=["outliers", "fractions"], progress=False, announce=said.append)
     assert result.complete and (folder / "fractions.png").is_file()
-    assert any("Not drawn" in line and "accuracy" in line for line in said)
+    assert any("Not drawn" in line and "outliers" in line for line in said)
+
+
+def test_a_quantity_that_no_point_can_have_is_refused_before_anything_runs(copy, tmp_path):
+    file, folder = copy
+    with pytest.raises(InvalidInput, match="--show: accuracy needs test inputs"):
+        sweeps.sweep(file, tmp_path / "new", show=["accuracy"], progress=False)
+    file.write_text(SWEEP.replace("theory = true", 'show = "theory.train_error"'), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"show: theory\.train_error needs the theory"):
+        sweeps.sweep(file, tmp_path / "new", progress=False)
+    assert not (tmp_path / "new").exists()
+    # It is there from the call that asked for it.
+    sweeps.sweep(file, folder, progress=False)
+    assert (folder / "theory-train-error.png").is_file()
+
+
+def test_points_that_are_begun_are_told_from_those_that_are_not(copy):
+    file, folder = copy
+    for point in (COLD, WARM):
+        (folder / point / "point.json").unlink()
+    shutil.rmtree(folder / WARM)
+    result = sweeps.open_sweep(folder)
+    assert (result.missing, result.begun) == ((COLD, WARM), (COLD,)) and "missing (1 begun): " in str(result)
+    planned = plan(file, folder)
+    assert [planned.standing(point) for point in planned.points] == ["begun", ""]
+    assert planned.said(planned.jobs()).endswith("at a time (1 begun, to go on from where it stopped)")
+    assert "begun" not in plan(file, folder, overwrite=True).said(planned.jobs())
+
+
+def test_why_a_theory_is_certified_or_not_is_kept(made):
+    prediction = solve(made.run(COLD).posterior)
+    assert made.records[0].found["certificate"] == prediction.certificate
+    assert (COLD in made.uncertified) == (not prediction.certified)
+    found = {**made.records[1].found, "theory": {**made.records[1].found["theory"], "certified": 0.0}}
+    doubtful = replace(made, records=(made.records[0], replace(made.records[1], found=found)))
+    assert WARM in doubtful.uncertified and f"theory not certified: {', '.join(doubtful.uncertified)}" in str(doubtful)
 
 
 def test_a_sweep_that_has_grown_has_missing_points_where_it_is_gathered(copy):

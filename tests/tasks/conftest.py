@@ -15,7 +15,7 @@ def own_cache(tmp_path_factory, monkeypatch):
     named = os.environ.get("NONLAZY_DATA")
     monkeypatch.delenv("NONLAZY_DATA", raising=False)
     cache = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr("pooch.os_cache", lambda project: cache / project)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda project: str(cache / project))
     return named, cache / "nonlazy"
 
 

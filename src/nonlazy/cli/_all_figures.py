@@ -99,28 +99,25 @@ def _run(commands: Mapping[str, Sequence[str]], at_once: int, tell: Callable[[st
     """Runs the commands, `at_once` at a time, in order; what each printed, as they end."""
     waiting = list(commands)
     running: dict[str, tuple[subprocess.Popen, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="nonlazy-") as compiled:
-        # Many figures sample networks of one size: what was compiled for one serves the others.
-        cache = {"JAX_COMPILATION_CACHE_DIR": compiled, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-        environment = {**cache, **os.environ, "COLUMNS": str(Console().width)}
-        try:
-            while waiting or running:
-                while waiting and len(running) < at_once:
-                    name = waiting.pop(0)
-                    said = tempfile.TemporaryFile()
-                    process = subprocess.Popen(
-                        commands[name], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
-                    )
-                    running[name] = process, said
-                    tell(f"{len(commands) - len(waiting) - len(running)} of {len(commands)}; now {', '.join(running)}")
-                time.sleep(_LISTEN_SECONDS)
-                for name in [name for name, (process, _) in running.items() if process.poll() is not None]:
-                    process, said = running.pop(name)
-                    with said:
-                        said.seek(0)
-                        yield _Ended(name, process.returncode, said.read().decode(errors="replace"))
-        finally:
-            _stop([process for process, _ in running.values()])
+    environment = os.environ | {"COLUMNS": str(Console().width)}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                name = waiting.pop(0)
+                said = tempfile.TemporaryFile()
+                process = subprocess.Popen(
+                    commands[name], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
+                )
+                running[name] = process, said
+                tell(f"{len(commands) - len(waiting) - len(running)} of {len(commands)}; now {', '.join(running)}")
+            time.sleep(_LISTEN_SECONDS)
+            for name in [name for name, (process, _) in running.items() if process.poll() is not None]:
+                process, said = running.pop(name)
+                with said:
+                    said.seek(0)
+                    yield _Ended(name, process.returncode, said.read().decode(errors="replace"))
+    finally:
+        _stop([process for process, _ in running.values()])
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:

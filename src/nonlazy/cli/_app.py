@@ -1,6 +1,7 @@
 """The `nonlazy` command."""
 
 import inspect
+import os
 import sys
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from nonlazy.cli._run import run
 from nonlazy.cli._show import show
 from nonlazy.cli._sweep import sweep
 from nonlazy.cli._theory import theory
+from nonlazy.sampling import keep_programs
 
 
 HELP = """
@@ -72,4 +74,5 @@ def main() -> None:
     """Runs the command line and exits with its status."""
     sys.stdout = PatientOutput(sys.stdout)  # pyright: ignore[reportAttributeAccessIssue]
     sys.stderr = PatientOutput(sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
+    os.environ.update(keep_programs())
     sys.exit(app())

@@ -1,20 +1,21 @@
 """`nonlazy sweep`."""
 
-import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED, Debug, guarded
-from nonlazy.cli._options import NoProgress, Out, Overwrite, Resume, check_together
+from nonlazy.cli._errors import INTERRUPTED, Debug, guarded
+from nonlazy.cli._options import NoProgress, check_together
+from nonlazy.cli._sweep_end import conclude, standing
 from nonlazy.errors import InvalidInput
 
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nonlazy.sweeps import Sweep, SweepResult
+    from nonlazy.sweeps import Sweep
 
 
 @guarded
@@ -25,7 +26,15 @@ def sweep(
             metavar="NAME|SWEEP.toml|FOLDER", help="A sweep that comes with nonlazy, a file of your own, or results."
         ),
     ] = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder of the results. Default: nonlazy-sweep-NAME, in the current folder; of a folder of results, "
+            "itself.",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Take the quick size of the experiment.")] = False,
     jobs: Annotated[
         int | None, typer.Option("--jobs", metavar="INT", help="Points that run at a time. Default: one a core.")
@@ -47,7 +56,9 @@ def sweep(
     gather: Annotated[bool, typer.Option("--gather", help="Run nothing: gather and draw what is there.")] = False,
     show: Annotated[
         list[str] | None,
-        typer.Option("--show", metavar="QUANTITY", help="Draw this quantity; may be given several times."),
+        typer.Option(
+            "--show", metavar="QUANTITY", help="Draw this, as train_error or theory.codes; may be given several times."
+        ),
     ] = None,
     retries: Annotated[
         int | None,
@@ -61,8 +72,12 @@ def sweep(
     print_name: Annotated[
         str | None, typer.Option("--print", metavar="NAME", help="Print the TOML of a sweep that comes with nonlazy.")
     ] = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Insist that the folder holds this sweep. Without it, one goes on as well.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start afresh: delete the points that are there, and run them again.")
+    ] = False,
     no_progress: NoProgress = False,
     debug: Debug = False,
 ) -> None:
@@ -82,7 +97,7 @@ def sweep(
       nonlazy sweep --print phase-diagram > mine.toml; nonlazy sweep mine.toml --dry-run
       nonlazy sweep mine.toml --cluster tcp://head:8786
       nonlazy sweep mine.toml --point $SLURM_ARRAY_TASK_ID
-      nonlazy sweep mine.toml --gather --show accuracy
+      nonlazy sweep mine.toml --gather --show train_error
     """
     from rich.console import Console
 
@@ -128,24 +143,31 @@ def sweep(
     if dry_run:
         _dry_run(console, asked, folder, options)
         return
-    console.print(f"{asked.title or asked.name}", style="bold", markup=False)
+    command = "the same command without --overwrite" if overwrite else "the same command"
+    titled = False
+
+    def announce(line: str) -> None:
+        nonlocal titled
+        if not titled:
+            # Not before a refusal.
+            console.print(f"{asked.title or asked.name}", style="bold", markup=False)
+        titled = True
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
     try:
         result = sweeps.sweep(
             asked,
             folder,
             **options,
             progress=not no_progress,
-            announce=lambda line: console.print(line, style="dim", markup=False, highlight=False),
+            announce=announce,
         )
     except KeyboardInterrupt:
-        command = "the same command without --overwrite" if overwrite else "the same command"
-        Console(stderr=True).print(
-            f"\nInterrupted. What was sampled is kept in {folder}: {command} goes on from there.",
-            soft_wrap=True, markup=False,
-        )  # fmt: skip
+        said = f"Interrupted: {standing(asked, folder, points)}. All that was sampled is kept in {folder}"
+        Console(stderr=True).print(f"\n{said}: {command} goes on from there.", soft_wrap=True, markup=False)
         raise typer.Exit(INTERRUPTED) from None
     chosen = None if points is None else [asked.points[number].name for number in asked.select(points)]
-    _conclude(console, result, folder, chosen)
+    conclude(console, result, folder, chosen, command)
 
 
 def _list(console: "Console") -> None:
@@ -177,14 +199,18 @@ def _dry_run(console: "Console", asked: "Sweep", folder: Path, options: dict[str
         with connect(options["cluster"], options["scheduler_file"]) as client:
             workers = len(client.nthreads())
             where = f"on the cluster {client.scheduler.address}, which has {workers} workers now"
-    left = {job.number for job in planned.jobs()}
+    jobs = planned.jobs()
+    left = {job.number for job in jobs}
     console.print(asked.heading(), markup=False, highlight=False, soft_wrap=True)
     for number, point in zip(planned.numbers, planned.points, strict=True):
-        done = "" if number in left else " (done)"
-        console.print(f"  {number}: {point.name}{done}", markup=False, highlight=False, soft_wrap=True)
+        standing = planned.standing(point)
+        if standing == "done" and number in left:
+            standing = "sampled; its numbers are read again"
+        known = f" ({standing})" if standing else ""
+        console.print(f"  {number}: {point.name}{known}", markup=False, highlight=False, soft_wrap=True)
     total = len(planned.numbers)
     can = f"All {total} can be run" if total > 1 else "It can be run"
-    said = f"{can}. {planned.said(len(left), where)}. Results: {folder}"
+    said = f"{can}. {planned.said(jobs, where)}. Results: {folder}"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -204,43 +230,12 @@ def _gather(console: "Console", source: str, out: Path | None, quick: bool, show
     assert out is not None
     result = sweeps.open_sweep(out, asked)
     result.write(show)
-    _conclude(console, result, Path(out), None)
-
-
-def _conclude(console: "Console", result: "SweepResult", folder: Path, chosen: list[str] | None) -> None:
-    """Says what became of the points; exits with 1 where one failed, is missing, or has not converged."""
-    names = [point.name for point in result.sweep.points] if chosen is None else chosen
-    failed = {name: error for name, error in result.failed.items() if name in names}
-    missing = [name for name in result.missing if name in names]
-    unconverged = {name: rhat for name, rhat in result.unconverged.items() if name in names}
-    for name, error in failed.items():
-        console.print(f"[bold red]failed:[/bold red] {name}:", soft_wrap=True, highlight=False)
-        console.print(f"  {error.strip()}", markup=False, highlight=False, soft_wrap=True)
-    if missing:
-        console.print(f"[yellow]missing:[/yellow] {_listed(missing)}", soft_wrap=True, highlight=False)
-    if unconverged:
-        # One chain has no R-hat.
-        hats = {name: "one chain" if math.isnan(rhat) else f"R-hat {rhat:.2f}" for name, rhat in unconverged.items()}
-        said = _listed([f"{name} ({hat})" for name, hat in hats.items()])
-        console.print(f"[yellow]not converged:[/yellow] {said}", soft_wrap=True, highlight=False)
-    done = len(names) - len(failed) - len(missing)
-    said = f"{done} of {len(names)} points done"
-    if failed or missing:
-        said += "; the same command goes on with the others"
-    console.print(said + ".", markup=False, highlight=False)
-    if chosen is None:
-        gathered = (folder / "results.csv").stat().st_mtime
-        # Pictures that are older were drawn of other points.
-        files = ["results.csv", "results.zarr", *sorted(
-            path.name for path in folder.glob("*.png") if path.stat().st_mtime >= gathered
-        )]  # fmt: skip
-        console.print(f"In {folder}: {', '.join(files)}, and a folder a point", soft_wrap=True, markup=False)
-    if failed or missing or unconverged:
-        raise typer.Exit(NOT_CONVERGED)
-
-
-def _listed(names: list[str]) -> str:
-    return "; ".join(names[:6]) + (f"; and {len(names) - 6} more" if len(names) > 6 else "")
+    parts = ["nonlazy", "sweep", source]
+    if there is None and quick:
+        parts.append("--quick")
+    if there is None and out != results_folder(f"sweep-{result.sweep.name}", None):
+        parts += ["--out", str(out)]
+    conclude(console, result, Path(out), None, shlex.join(parts))
 
 
 def _check_alone(what: str, others: dict[str, object]) -> None:

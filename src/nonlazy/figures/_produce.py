@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,22 +103,27 @@ def produce(
     experiments = {name: one.changed(changes or {}) for name, one in definition.experiments(quick).items()}
     _check_resume(folder, experiments, resume)
     runs: dict[str, Run] = {}
-    for name, experiment in experiments.items():
-        announce(name)
-        there = (folder / name / RUN).exists()
-        # Whatever experiment an interrupted figure had not come to yet begins now.
-        runs[name] = sample_experiment(
-            experiment,
-            folder / name,
-            name=name,
-            resume=resume if there else None,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        if definition.reports:
-            found = report(runs[name], experiment.about.title)
-            write(found, folder / name, name)
-            inspect(found)
+    # Pictures of one experiment are drawn while the chains of the next, in processes of their own, are at work.
+    with ThreadPoolExecutor(1) as background:
+        written: list[Future] = []
+        for name, experiment in experiments.items():
+            announce(name)
+            there = (folder / name / RUN).exists()
+            # Whatever experiment an interrupted figure had not come to yet begins now.
+            runs[name] = sample_experiment(
+                experiment,
+                folder / name,
+                name=name,
+                resume=resume if there else None,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            if definition.reports:
+                found = report(runs[name], experiment.about.title)
+                inspect(found)
+                written.append(background.submit(write, found, folder / name, name))
+        for one in written:
+            one.result()
     data = definition.read(runs)
     result = FigureResult(definition, quick, runs, data, judge(CLAIMS, data.measured, quick), folder)
     write_figure(result)

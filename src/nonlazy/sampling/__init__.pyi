@@ -2,7 +2,12 @@
 
 from ._convergence import Diagnostics as Diagnostics
 from ._driver import sample as sample
+from ._kept_programs import keep_programs as keep_programs
 from ._record import Record as Record
+from ._request import (
+    Request as Request,
+    check_request as check_request,
+)
 from ._run import (
     Run as Run,
     open_run as open_run,

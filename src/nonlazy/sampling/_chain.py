@@ -16,6 +16,7 @@ from nonlazy.sampling._compiled import compile_kernel, compile_over_devices
 from nonlazy.sampling._coordinates import coordinates
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._jumping import Jumping, Table, table_arrays
+from nonlazy.sampling._kept_programs import compiling
 from nonlazy.sampling._record import evenly_spaced, kernel_draws, kernel_pairs
 from nonlazy.sampling._rows import GROUPS, Writer, combine, write
 from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps
@@ -75,6 +76,7 @@ class _Loop:
         self.seed = jnp.int32(job.seed)
         self.chain_numbers = jnp.asarray(self.chains if self.batched else self.chains[0], jnp.int32)
         self.jumping = Jumping(job.posterior, self.coordinates) if isinstance(job.moves, Jumps) else None
+        self.jumped = False
         self.tables: list[Table] = []
         self._settings: tuple[tuple[int, float], Any, Any] | None = None
         self._forget_buffers()
@@ -186,9 +188,17 @@ class _Loop:
         )
         self.problem = problem
         if phase.jump_every and (index + 1) % phase.jump_every == 0:
-            attempts, accepted = self._jump(phase)
+            attempts, accepted = self._jump(phase) if self.jumped else self._jump_first(phase)
             info = info._replace(move_attempts=attempts, move_accepted=accepted)
         return info, temperature
+
+    def _jump_first(self, phase: Phase) -> tuple[Any, Any]:
+        """`_jump`, which takes seconds to compile: the processes of several chains leave that to one of them."""
+        self.jumped = True
+        network, task = self.job.posterior.network, self.job.posterior.task
+        sizes = (network.width, network.depth, task.P, task.N0, task.m, task.classes, len(self.chains))
+        with compiling("jumps", network.phi.name, sizes, self.job.precision):
+            return self._jump(phase)
 
     def _jump(self, phase: Phase) -> tuple[Any, Any]:
         """A sweep of jumps in every chain; returns the changes of code that were proposed and accepted."""

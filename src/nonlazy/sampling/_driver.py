@@ -17,22 +17,17 @@ import numpy as np
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.posterior import Posterior
 from nonlazy.sampling import _hosts
-from nonlazy.sampling._coordinates import orthogonal
-from nonlazy.sampling._devices import Devices, check_moves, resolve_devices
+from nonlazy.sampling._devices import Devices, resolve_devices
 from nonlazy.sampling._job import Job
 from nonlazy.sampling._processes import in_processes
 from nonlazy.sampling._progress import Display, display
 from nonlazy.sampling._record import Record, constants, evenly_spaced, variables
+from nonlazy.sampling._request import ChainMethod, check_request
 from nonlazy.sampling._run import Run, open_run
-from nonlazy.sampling._samplers import Moves, Sampler, resolve_moves, resolve_sampler
-from nonlazy.sampling._schedule import default_warmup
-from nonlazy.sampling._starts import Start, resolve_start
+from nonlazy.sampling._samplers import Moves, Sampler
+from nonlazy.sampling._starts import Start
 from nonlazy.sampling.store import _store
 from nonlazy.sampling.store._provenance import collect_provenance
-
-
-ChainMethod = Literal["processes", "batched", "sequential"]
-_PRECISIONS = ("float32", "float64")
 
 
 def sample(
@@ -91,30 +86,18 @@ def sample(
     `nonlazy.errors.StoreError` where `store` holds something else or cannot be written;
     `nonlazy.errors.SamplingError` where a chain had to stop; `KeyboardInterrupt` on Ctrl-C, checkpointed.
     """
-    for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("thin", thin, 1), ("seed", seed, 0)):
-        _whole(name, value, least)
-    draws, chains, thin, seed = int(draws), int(chains), int(thin), int(seed)
-    if not checkpoint_seconds >= 0:
-        raise InvalidInput(f"checkpoint_seconds is {checkpoint_seconds!r}: it must be 0 or more")
-    if seed >= 2**31:
-        raise InvalidInput(f"seed is {seed}: it must be below 2^31")
-    if precision not in _PRECISIONS:
-        raise InvalidInput(f"precision is {precision!r}: choose one of {', '.join(_PRECISIONS)}")
+    devices = resolve_devices(devices)
+    request = check_request(
+        posterior, draws, chains, seed, start, moves, sampler=sampler, warmup=warmup, thin=thin, precision=precision,
+        chain_method=chain_method, devices=devices, checkpoint_seconds=checkpoint_seconds,
+    )  # fmt: skip
     if resume and overwrite:
         raise InvalidInput("resume and overwrite exclude each other: choose one")
     if store is not None and not str(store):
         raise InvalidInput("store is empty: give the folder of the run, or None for a temporary one")
     if resume and store is None:
         raise InvalidInput("resume=True needs store, the folder of the run to go on with")
-    sampler = resolve_sampler(sampler, posterior)
-    start = resolve_start(start, posterior)
-    devices = resolve_devices(devices)
-    asked, moves = moves, resolve_moves(moves, posterior, sampler, orthogonal(posterior.task))
-    check_moves(devices, asked, moves)
-    warmup = default_warmup(posterior, sampler, moves) if warmup is None else warmup
-    _whole("warmup", warmup, 0)
-    warmup = int(warmup)
-    method = _chain_method(chain_method, devices)
+    chains, method = request.chains, request.chain_method or ("processes" if _on_cpu() else "batched")
     device = "cpu" if method == "processes" else _device(devices)
     if store is None and _hosts.several():
         raise InvalidInput("store is None, and JAX runs on several hosts: give a folder that all of them see")
@@ -122,8 +105,8 @@ def sample(
     temporary = tempfile.mkdtemp(prefix="nonlazy-") if store is None else None
     path = Path(temporary, "run.zarr") if temporary else Path(store or "").absolute()
     job = Job(
-        path, posterior, sampler, moves, start, warmup, draws, thin, seed, precision,
-        record or Record(), checkpoint_seconds, devices,
+        path, posterior, request.sampler, request.moves, request.start, request.warmup, request.draws, request.thin,
+        request.seed, precision, record or Record(), checkpoint_seconds, devices,
     )  # fmt: skip
     try:
         state = _hosts.lay_out(
@@ -131,7 +114,7 @@ def sample(
             lambda: _store.status(path, posterior, _configuration(job, chains, method)),
         )
         if state != "complete":
-            total = job.warmup_iterations + draws * thin
+            total = job.warmup_iterations + job.draws * job.thin
             with display(progress and _hosts.first(), chains, total) as shown:
                 if method == "processes":
                     in_processes(job, chains, shown)
@@ -148,30 +131,10 @@ def sample(
     return opened
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise InvalidInput(f"{name} is {value!r}: it must be a whole number, {least} or more")
-
-
 def _is_custom(posterior: Posterior) -> bool:
     from nonlazy.activations import BUILTIN
 
     return BUILTIN.get(posterior.network.phi.name) is not posterior.network.phi
-
-
-def _chain_method(wanted: ChainMethod | None, devices: int = 1) -> ChainMethod:
-    if devices > 1:
-        if wanted not in (None, "sequential"):
-            raise InvalidInput(
-                f"chain_method is {wanted!r}, and devices is {devices}: chains over many devices run one after "
-                "another, chain_method='sequential'"
-            )
-        return "sequential"
-    if wanted is None:
-        return "processes" if _on_cpu() else "batched"
-    if wanted not in ("processes", "batched", "sequential"):
-        raise InvalidInput(f"chain_method is {wanted!r}: choose 'processes', 'batched' or 'sequential'")
-    return wanted
 
 
 def _on_cpu() -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from queue import Empty, Queue
 from typing import Any
@@ -15,6 +16,7 @@ from nonlazy._machine import cores
 from nonlazy.errors import InvalidInput, SamplingError, StoreError
 from nonlazy.sampling._chain_progress import Progress
 from nonlazy.sampling._job import Job
+from nonlazy.sampling._kept_programs import keep_programs
 from nonlazy.sampling._progress import Display
 from nonlazy.sampling.store import _store
 
@@ -32,6 +34,7 @@ def in_processes(job: Job, chains: int, shown: Display) -> None:
     import cloudpickle
 
     at_once = min(chains, len(cores()))
+    kept = keep_programs()
     waiting = [chain for chain in range(chains) if not _is_done(job, chain)]
     running: dict[int, subprocess.Popen] = {}
     messages: Queue[tuple[int, dict[str, Any] | None]] = Queue()
@@ -42,7 +45,7 @@ def in_processes(job: Job, chains: int, shown: Display) -> None:
             while waiting and len(running) < at_once and failure is None:
                 chain = waiting.pop(0)
                 complaints[chain] = tempfile.TemporaryFile()
-                running[chain] = _launch(cloudpickle.dumps((job, chain)), chain, complaints[chain], messages)
+                running[chain] = _launch(cloudpickle.dumps((job, chain)), kept, chain, complaints[chain], messages)
             try:
                 chain, message = messages.get(timeout=0.5)
             except Empty:
@@ -78,8 +81,8 @@ def _is_done(job: Job, chain: int) -> bool:
     return progress.get("draws", 0) == job.draws
 
 
-def _launch(job: bytes, chain: int, complaints: Any, messages: Queue) -> subprocess.Popen:
-    environment = dict(os.environ)
+def _launch(job: bytes, kept: Mapping[str, str], chain: int, complaints: Any, messages: Queue) -> subprocess.Popen:
+    environment = os.environ | kept
     # One thread a chain: cores are shared out between chains, and rounding must not depend on how many there are.
     environment |= {"PJRT_NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     flags = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"

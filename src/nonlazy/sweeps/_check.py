@@ -8,12 +8,7 @@ from typing import Any
 
 from nonlazy.errors import InvalidInput
 from nonlazy.experiments import Experiment
-from nonlazy.sampling._coordinates import orthogonal
-from nonlazy.sampling._devices import check_moves
-from nonlazy.sampling._driver import _chain_method
-from nonlazy.sampling._samplers import resolve_moves, resolve_sampler
-from nonlazy.sampling._schedule import default_warmup, warmup_phases
-from nonlazy.sampling._starts import resolve_start
+from nonlazy.sampling import check_request
 from nonlazy.sweeps._parse import point_faults
 from nonlazy.sweeps._process import environment
 from nonlazy.sweeps._sweep import Point
@@ -34,10 +29,12 @@ print(json.dumps(found))
 """
 
 
-def check_points(name: str, points: Iterable[Point], elsewhere: bool = False) -> None:
+def check_points(name: str, points: Iterable[Point], elsewhere: bool = False) -> bool:
     """Builds the posterior of every point, which reads or downloads its data, and checks how it is to be sampled.
 
     **Arguments:** `name`: of the sweep; `elsewhere`: points run on other machines, whose devices are not known here.
+
+    **Returns:** whether some point has test inputs.
 
     **Raises:** `nonlazy.errors.InvalidInput` with what `nonlazy.sample` would refuse, one line a fault;
     `nonlazy.errors.DataError` where data cannot be had.
@@ -45,32 +42,26 @@ def check_points(name: str, points: Iterable[Point], elsewhere: bool = False) ->
     points = tuple(points)
     counts = _device_counts({point.experiment.sampling.devices for point in points}, elsewhere)
     faults: dict[str, list[str]] = {}
+    tests = False
     for point in points:
         try:
-            _check(point.experiment, counts[point.experiment.sampling.devices])
+            tests |= _check(point.experiment, counts[point.experiment.sampling.devices])
         except InvalidInput as error:
             faults.setdefault(str(error), []).append(point.name)
     if faults:
         raise InvalidInput(f"sweep {name!r} cannot be run:\n" + "\n".join(f"  {line}" for line in point_faults(faults)))
+    return tests
 
 
-def _check(experiment: Experiment, devices: int | str) -> None:
+def _check(experiment: Experiment, devices: int | str) -> bool:
+    """Whether there are test inputs; raises `nonlazy.errors.InvalidInput` for what cannot be sampled."""
     posterior = experiment.build()
-    arguments = experiment.sampling_arguments()
-    sampler = resolve_sampler(arguments.get("sampler"), posterior)
-    start = resolve_start(arguments.get("start", "prior"), posterior)
     if isinstance(devices, str):
         raise InvalidInput(devices)
-    asked = arguments.get("moves")
-    moves = resolve_moves(asked, posterior, sampler, orthogonal(posterior.task))
-    check_moves(devices, asked, moves)
-    warmup = arguments.get("warmup", default_warmup(posterior, sampler, moves))
-    # The phases of the warm-up refuse starts that do not fit the temperature, the targets or the sampler.
-    warmup_phases(posterior, sampler, moves, start, warmup)
-    if "chain_method" in arguments:
-        _chain_method(arguments["chain_method"], devices)
-    if arguments.get("seed", 0) >= 2**31:
-        raise InvalidInput(f"seed is {arguments['seed']}: it must be below 2^31")
+    # What is recorded was checked when the file was read.
+    arguments = {name: value for name, value in experiment.sampling_arguments().items() if name != "record"}
+    check_request(posterior, **{**arguments, "devices": devices})
+    return posterior.task.X_test is not None
 
 
 def _device_counts(wanted: set[int | str | None], elsewhere: bool) -> dict[int | str | None, int | str]:

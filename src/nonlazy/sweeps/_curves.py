@@ -7,7 +7,18 @@ import xarray
 from jaxtyping import Bool, Float
 
 from nonlazy.plots import _style, shares_along
-from nonlazy.sweeps._canvas import DECADES, NOT_CONVERGED, PANEL, converged, figure_of, title
+from nonlazy.sweeps._canvas import (
+    AT_THE_FOOT,
+    DECADES,
+    NOT_CERTIFIED,
+    NOT_CONVERGED,
+    PANEL,
+    converged,
+    done,
+    figure_of,
+    title,
+    uncertified,
+)
 from nonlazy.sweeps._gather import quantity
 from nonlazy.sweeps._places import abscissa, set_abscissa
 from nonlazy.sweeps._quantities import FRACTIONS, TEXTS
@@ -26,7 +37,7 @@ def curve(sweep: Sweep, data: xarray.DataTree, name: str, values: xarray.DataArr
     if name.removeprefix("theory.") in TEXTS:
         words = sorted({str(word) for word in values.values} - {""})
         heights = np.array([words.index(word) if word in words else np.nan for word in values.values], dtype=float)
-        notes = _marks(axes, places, heights, None, _trusted(data, name))
+        notes = _marks(axes, places, heights, None, _trusted(data, name)) + _foot(axes, data, name, places, heights)
         axes.set_yticks(range(len(words)), words)
         axes.set_ylim(-0.5, len(words) - 0.5)
     else:
@@ -42,6 +53,8 @@ def curve(sweep: Sweep, data: xarray.DataTree, name: str, values: xarray.DataArr
         elif joined:
             axes.plot(places[order], heights[order], "-", color=_style.PALETTE[0], linewidth=0.8)
         notes = _marks(axes, places, heights, _bars(data, name), _trusted(data, name))
+        notes += _foot(axes, data, name, places, heights)
+        notes += _crosses(axes, data, name, places, heights if theory is None else theory.values)
         if theory is not None or NOT_CONVERGED in notes:
             axes.legend(fontsize=_style.SMALL, frameon=False)
         _decades(axes, "y", [heights] + ([] if theory is None else [theory.values]))
@@ -61,6 +74,8 @@ def rows(sweep: Sweep, data: xarray.DataTree, name: str, values: xarray.DataArra
     if theory is not None:
         axes.plot(theory.values, places, "|", color=_style.THEORY, markersize=8, label="theory")
     notes = _marks(axes, places, numbers, _bars(data, name), _trusted(data, name), along="y")
+    notes += _foot(axes, data, name, places, numbers, along="y")
+    notes += _crosses(axes, data, name, places, numbers if theory is None else theory.values, along="y")
     if theory is not None or NOT_CONVERGED in notes:
         # Few rows leave no room within.
         axes.legend(fontsize=_style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.03))
@@ -99,6 +114,14 @@ def fractions(sweep: Sweep, data: xarray.DataTree) -> Any:
         # White within the marks that are there already.
         axes.plot(places[order], doubtful, "o", color="white", markersize=1.6, markeredgewidth=0, zorder=4)
         notes.append(NOT_CONVERGED)
+    highest = np.where(np.isfinite(shares).any(axis=1), np.nan_to_num(shares).max(axis=1), np.nan)
+    notes += _foot(axes, data, FRACTIONS, places, highest[np.argsort(order, kind="stable")])
+    unproved = uncertified(data, FRACTIONS).reshape(-1)[order]
+    doubted = np.where(unproved[:, None] & (theory > 0), theory, np.nan)
+    for heights, colour in zip(doubted.T, _style.code_colours(len(codes)), strict=True):
+        if np.isfinite(heights).any():
+            axes.plot(places[order], heights, "x", color=colour, markersize=4.5, markeredgewidth=0.7, zorder=4)
+    notes += [NOT_CERTIFIED] if np.isfinite(doubted).any() else []
     set_abscissa(axes, places, label, texts)
     title(sweep, figure, FRACTIONS, "; ".join(notes))
     return figure
@@ -139,6 +162,49 @@ def _marks(
     if (~sure & there).any():
         notes.append(NOT_CONVERGED)
     return notes
+
+
+def _foot(
+    axes: Any,
+    data: xarray.DataTree,
+    name: str,
+    places: Float[np.ndarray, " points"],
+    numbers: Float[np.ndarray, " points"],
+    along: str = "x",
+) -> list[str]:
+    """Marks on the axis the points whose chains have not converged, and which have no number; what to say of them."""
+    if name.startswith("theory."):
+        return []
+    lacking = places[(done(data) & ~converged(data)).reshape(-1) & ~np.isfinite(numbers)]
+    if not lacking.size:
+        return []
+    zeros = np.zeros(lacking.size)
+    where = (lacking, zeros) if along == "x" else (zeros, lacking)
+    transform = axes.get_xaxis_transform() if along == "x" else axes.get_yaxis_transform()
+    axes.plot(
+        *where, "o", color=_style.PALETTE[0], markerfacecolor="white", markersize=3.5, markeredgewidth=0.8,
+        transform=transform, clip_on=False, zorder=5,
+    )  # fmt: skip
+    return [AT_THE_FOOT]
+
+
+def _crosses(
+    axes: Any,
+    data: xarray.DataTree,
+    name: str,
+    places: Float[np.ndarray, " points"],
+    numbers: Float[np.ndarray, " points"],
+    along: str = "x",
+) -> list[str]:
+    """Crosses on the theory's numbers that are not certified; what to say of them."""
+    chosen = uncertified(data, name).reshape(-1) & np.isfinite(numbers)
+    if not chosen.any() or not (name.startswith("theory.") or quantity(data, f"theory.{name}") is not None):
+        return []
+    where = (places[chosen], numbers[chosen]) if along == "x" else (numbers[chosen], places[chosen])
+    axes.plot(
+        *where, "x", color=_style.THEORY, markersize=5.5, markeredgewidth=0.7, zorder=4, label="theory, not certified"
+    )
+    return [NOT_CERTIFIED]
 
 
 def _bars(data: xarray.DataTree, name: str) -> tuple[Float[np.ndarray, " points"], str] | None:

@@ -15,7 +15,8 @@ from nonlazy.sweeps._sweep import Sweep, value_text
 
 
 _GROUPS = {"samples": SAMPLES, "diagnostics": DIAGNOSTICS, "theory": THEORY}
-_FIRST = ("converged", "rhat_max")
+# What the worth of the others depends on.
+_FIRST = ("converged", "rhat_max", "theory.certified")
 _COMPARED = ("theory", "samples", "error")
 
 
@@ -28,8 +29,8 @@ def gather(sweep: Sweep, records: Sequence[Record]) -> xarray.DataTree:
 
     **Returns:** groups `samples`, `diagnostics`, `theory` (a variable a quantity), `codes` (`fraction`, its standard
     deviation over chains `spread`, and `theory`, over a last dimension `code`), `comparison` (`theory`, `samples`,
-    `error`, over a last dimension `quantity`) and `points` (`name`, `state`, `error`, `seconds`). Numbers that a point
-    does not have are NaN, texts empty. Groups that hold nothing are left out.
+    `error`, over a last dimension `quantity`) and `points` (`name`, `state`, `error`, `seconds`, `no_theory`,
+    `certificate`). Numbers that a point does not have are NaN, texts empty. Groups that hold nothing are left out.
     """
     dims, coordinates = _coordinates(sweep)
     shape = sweep.shape
@@ -69,6 +70,7 @@ def gather(sweep: Sweep, records: Sequence[Record]) -> xarray.DataTree:
             "state": texts([record.state for record in records]),
             "error": texts([record.error for record in records]),
             "no_theory": texts([record.found.get("no_theory", "") for record in records]),
+            "certificate": texts([record.found.get("certificate", "") for record in records]),
             "seconds": numbers([record.seconds for record in records]),
         }
     )
@@ -117,20 +119,23 @@ def quantities(data: xarray.DataTree) -> list[str]:
 def table(sweep: Sweep, data: xarray.DataTree) -> str:
     """The results as CSV: a line a point, a column for each swept key and each quantity.
 
-    `converged` (1 or 0) and the largest R-hat stand before what they decide the worth of.
+    Whether chains have converged (1 or 0), their largest R-hat, and whether the theory is certified (1 or 0) stand
+    right after the state of the point.
     """
     found = quantities(data)
-    names = [name for name in _FIRST if name in found] + [name for name in found if name not in _FIRST]
+    first = [name for name in _FIRST if name in found]
+    names = [*first, *(name for name in found if name not in _FIRST)]
     columns = [np.asarray(quantity(data, name)).reshape(-1) for name in names]
     about = [np.asarray(data[f"points/{name}"]).reshape(-1) for name in ("state", "seconds", "error")]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["point", "name", *sweep.keys, "state", "seconds", *names, "error"])
+    writer.writerow(["point", "name", *sweep.keys, "state", *first, "seconds", *names[len(first) :], "error"])
     for k, point in enumerate(sweep.points):
         state, seconds, error = (column[k] for column in about)
         values = [value_text(point.values[key]) if key in point.values else "" for key in sweep.keys]
         cells = [_cell(column[k]) for column in columns]
-        writer.writerow([k, point.name, *values, state, _cell(seconds), *cells, error.partition("\n")[0]])
+        known, others = cells[: len(first)], cells[len(first) :]
+        writer.writerow([k, point.name, *values, state, *known, _cell(seconds), *others, error.partition("\n")[0]])
     return text.getvalue()
 
 

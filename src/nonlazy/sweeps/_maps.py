@@ -7,7 +7,7 @@ import xarray
 from jaxtyping import Bool, Float
 
 from nonlazy.plots import _style
-from nonlazy.sweeps._canvas import DECADES, PANEL, converged, figure_of, title
+from nonlazy.sweeps._canvas import DECADES, NOT_CERTIFIED, PANEL, converged, done, figure_of, title, uncertified
 from nonlazy.sweeps._places import at, dimension_words, tick
 from nonlazy.sweeps._quantities import TEXTS
 from nonlazy.sweeps._sweep import Sweep
@@ -33,31 +33,34 @@ def maps(
 
     Further parameters stay at their first value, which the picture says.
     """
-    trusted = xarray.DataArray(
-        np.ones(values.shape, dtype=bool) if name.startswith("theory.") else converged(data), dims=dims
-    )
+    doubted = xarray.DataArray(done(data) & ~converged(data), dims=dims)
+    unproved = xarray.DataArray(uncertified(data, name), dims=dims)
     notes = [f"at {at(sweep, dim, values[dim].values[0])}, the first of {values.sizes[dim]} values" for dim in dims[3:]]
     first = {dim: 0 for dim in dims[3:]}
-    sources: list[tuple[str, Any, Any]] = [("samples", values.isel(first), trusted.isel(first))]
+    alone = name.startswith("theory.")
+    sources = [("theory" if alone else "samples", values.isel(first), (unproved if alone else doubted).isel(first))]
     if theory is not None:
-        sources.append(("theory", theory.isel(first), None))
+        sources.append(("theory", theory.isel(first), unproved.isel(first)))
     panels, columns = _panels(sweep, sources, dims, notes)
     rows = -(-len(panels) // columns)
     figure = figure_of(PANEL * (0.5 + columns), PANEL * (0.25 + rows))
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
     texts = name.removeprefix("theory.") in TEXTS
     words = sorted({str(word) for word in np.ravel(values.values)} - {""}) if texts else []
-    numbers = [None if panel is None else _numbers(panel[1], words if texts else None) for panel in panels]
+    numbers = [None if panel is None else _numbers(panel[2], words if texts else None) for panel in panels]
     everything = np.concatenate([np.ravel(part) for part in numbers if part is not None])
     norm = _norm(everything[np.isfinite(everything)])
-    shown = []
+    shown: list[Any] = []
+    marks: set[str] = set()
     for panel, cells, axes in zip(panels, numbers, grid, strict=False):
         if panel is None or cells is None:
             axes.set_visible(False)
             continue
-        heading, part, sure = panel
-        _map(axes, sweep, part, cells, None if sure is None else np.asarray(sure), dims, words, norm)
+        source, heading, part, marked = panel
+        marked = np.asarray(marked) if source == "samples" else np.asarray(marked) & np.isfinite(cells)
+        _map(axes, sweep, part, cells, marked, "o" if source == "samples" else "x", dims, words, norm)
         axes.set_title(heading, fontsize=_style.LABEL)
+        marks |= {source} if marked.any() else set()
         shown.append(axes)
     for spare in grid[len(panels) :]:
         spare.set_visible(False)
@@ -71,37 +74,33 @@ def maps(
         bar.ax.tick_params(labelsize=_style.TICK)
         bar.set_label(quantity_words(name), fontsize=_style.LABEL)
     if not np.isfinite(everything).all():
-        notes.append("grey: points without this number")
-    drawn = [(part, panel[2]) for panel, part in zip(panels, numbers, strict=True) if panel and part is not None]
-    if any(sure is not None and (np.isfinite(part) & ~np.asarray(sure)).any() for part, sure in drawn):
-        notes.append(_CIRCLE)
+        unfinished = not done(data).all()
+        notes.append("grey: points without this number" + (", or not done" if unfinished else ""))
+    notes += [said for source, said in (("samples", _CIRCLE), ("theory", NOT_CERTIFIED)) if source in marks]
     title(sweep, figure, name, "; ".join(notes))
     return figure
 
 
 def _panels(
     sweep: Sweep, sources: list[tuple[str, Any, Any]], dims: list[str], notes: list[str]
-) -> tuple[list[tuple[str, Any, Any] | None], int]:
-    """Title, values and trust of each panel, row by row; None leaves its place empty. With the number of columns."""
+) -> tuple[list[tuple[str, str, Any, Any] | None], int]:
+    """Source, title, values and marked cells of each panel, row by row; None leaves its place empty. With the number of
+    columns."""
     if len(dims) == 2:
         alone = len(sources) == 1
-        return [("" if alone else source, part, sure) for source, part, sure in sources], len(sources)
+        return [(source, "" if alone else source, part, marked) for source, part, marked in sources], len(sources)
     third = dims[2]
     places = sources[0][1][third].values
     if len(places) > _MOST_FACETS:
         notes.append(f"of {len(places)} values of {dimension_words(sweep, third)}, the first {_MOST_FACETS} are shown")
     count = min(len(places), _MOST_FACETS)
     columns = min(count, _COLUMNS)
-    panels: list[tuple[str, Any, Any] | None] = []
+    panels: list[tuple[str, str, Any, Any] | None] = []
     for begin in range(0, count, columns):
-        for source, part, sure in sources:
+        for source, part, marked in sources:
             prefix = f"{source}, " if len(sources) > 1 else ""
             row = [
-                (
-                    prefix + at(sweep, third, places[k]),
-                    part.isel({third: k}),
-                    None if sure is None else sure.isel({third: k}),
-                )
+                (source, prefix + at(sweep, third, places[k]), part.isel({third: k}), marked.isel({third: k}))
                 for k in range(begin, min(begin + columns, count))
             ]
             panels += [*row, *[None] * (columns - len(row))]
@@ -131,7 +130,8 @@ def _map(
     sweep: Sweep,
     part: xarray.DataArray,
     cells: Float[np.ndarray, "first second"],
-    trusted: Bool[np.ndarray, "first second"] | None,
+    marked: Bool[np.ndarray, "first second"],
+    mark: str,
     dims: list[str],
     words: list[str],
     norm: Any,
@@ -150,15 +150,16 @@ def _map(
     else:
         scale = {"cmap": _style.SEQUENTIAL, "norm": norm}
     axes.pcolormesh(*edges, np.ma.masked_invalid(cells.T), **scale)
-    for i, j in np.argwhere(np.isfinite(cells)):
-        ink = "white" if not words and norm(cells[i, j]) < 0.6 else "black"
-        if not words and cells.size <= _MOST_NUMBERS:
+    for i, j in np.argwhere(np.isfinite(cells) | marked):
+        there = bool(np.isfinite(cells[i, j]))
+        ink = "white" if there and not words and norm(cells[i, j]) < 0.6 else "black"
+        if there and not words and cells.size <= _MOST_NUMBERS:
             text = _number(float(cells[i, j]))
             axes.text(i, j, text, ha="center", va="center", fontsize=_style.SMALL, color=ink)
-        if trusted is not None and not trusted[i, j]:
+        if marked[i, j]:
             size = min(3.0, 40.0 / max(first, second))
             axes.plot(
-                i + 0.36, j + 0.34, "o", markerfacecolor="none", markeredgecolor=ink, markersize=size,
+                i + 0.36, j + 0.34, mark, markerfacecolor="none", markeredgecolor=ink, markersize=size,
                 markeredgewidth=0.7,
             )  # fmt: skip
     for dim, axis in zip(dims, (axes.xaxis, axes.yaxis), strict=False):

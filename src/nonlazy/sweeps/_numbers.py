@@ -24,7 +24,8 @@ def point_numbers(run: Run, theory: bool) -> dict[str, Any]:
     **Arguments:** `theory`: whether the theory is solved as well.
 
     **Returns:** `samples`, `diagnostics`, `theory` (numbers by name, as in `_quantities`), `codes` (for each code the
-    shares by chain, and the theory's), `comparison` (theory against samples, row by row), `warnings` and `no_theory`.
+    shares by chain, and the theory's), `comparison` (theory against samples, row by row), `warnings`, `no_theory` (why
+    there is none) and `certificate` (why it is certified, or what is not known).
     """
     schemes = _schemes(run)
     diagnostics = run.diagnostics()
@@ -36,12 +37,14 @@ def point_numbers(run: Run, theory: bool) -> dict[str, Any]:
         "theory": {},
         "comparison": [],
         "no_theory": "",
+        "certificate": "",
     }
     if not theory:
         return found
     prediction, found["no_theory"] = _predict(run)
     if prediction is not None:
         found["theory"] = _theory_numbers(prediction)
+        found["certificate"] = prediction.certificate
         codes = getattr(prediction, "codes", None)
         if codes is not None:
             for name, share in zip(codes.names, codes.fraction, strict=True):

@@ -67,7 +67,7 @@ def _parts(result: SweepResult) -> Iterator[str]:
                 yield html.drawing(draw(sweep, result.data, name), f"{name}: {meaning(name)}")
                 drawn.append(name)
             except InvalidInput as error:
-                yield html.paragraph(f"Not drawn: {error}", "bad")
+                yield html.paragraph(f"Not drawn: {str(error).partition(chr(10))[0].removesuffix(' There are')}", "bad")
     yield html.heading("What was swept")
     swept: dict[str, list[str]] = {key: [] for key in sweep.keys}
     for point in sweep.points:
@@ -78,8 +78,9 @@ def _parts(result: SweepResult) -> Iterator[str]:
     yield html.heading("Points")
     yield _points(result, drawn)
     yield html.paragraph(
-        "Errors are Monte Carlo errors. Chains have converged where R-hat of what decides is below 1.05.", "note"
-    )
+        "Chains have converged where R-hat of what decides is below 1.05. The theory is certified where a bound proves "
+        "that its solution is the optimum.", "note",
+    )  # fmt: skip
     yield from _troubles(result)
     yield html.heading("To make it again")
     yield html.paragraph("With these two files in a folder:", "note")
@@ -101,6 +102,7 @@ def _state(result: SweepResult) -> Iterator[str]:
     said = f"{done} of {len(result.records)} points done"
     for names, what in ((result.failed, "failed"), (result.missing, "missing"), (result.unconverged, "not converged")):
         said += f", {len(names)} {what}" if names else ""
+    said += f"; the theory of {len(result.uncertified)} not certified" if result.uncertified else ""
     yield html.paragraph(said + ".", "good" if result.complete and not result.unconverged else "bad")
 
 
@@ -121,6 +123,8 @@ def _points(result: SweepResult, drawn: list[str]) -> str:
             beside = [one] if one.startswith("theory.") else [one, f"{one}_mcse", f"theory.{one}"]
             names += [each for each in beside if each not in names and quantity(data, each) is not None]
     columns = [np.asarray(quantity(data, name)).reshape(-1) for name in names]
+    proof = quantity(data, "theory.certified")
+    proved = None if proof is None else np.asarray(proof).reshape(-1)
     rows = []
     for k, (point, record) in enumerate(zip(sweep.points, result.records, strict=True)):
         found = record.found.get("diagnostics", {}) if record.state == "done" else {}
@@ -128,16 +132,21 @@ def _points(result: SweepResult, drawn: list[str]) -> str:
         rhat = found.get("rhat_max")
         values = [value_text(point.values[key]) if key in point.values else "" for key in sweep.keys]
         numbers = [column[k] if isinstance(column[k], str) else float(column[k]) for column in columns]
-        rows.append((k, *values, record.state, converged, None if rhat is None else float(rhat), *numbers))
-    head = ("point", *sweep.keys, "state", "converged", "R-hat", *(_words(name) for name in names))
+        known = (record.state, converged, None if rhat is None else float(rhat))
+        if proved is not None:
+            known += (None if np.isnan(proved[k]) else bool(proved[k]),)
+        rows.append((k, *values, *known, *numbers))
+    certified = () if proved is None else ("theory certified",)
+    head = ("point", *sweep.keys, "state", "converged", "R-hat", *certified, *(_words(name) for name in names))
     first = 3 + len(sweep.keys)
-    right = [first] + [first + 1 + k for k, name in enumerate(names) if name.removeprefix("theory.") not in TEXTS]
+    begin = first + 1 + len(certified)
+    right = [first] + [begin + k for k, name in enumerate(names) if name.removeprefix("theory.") not in TEXTS]
     return html.table(head, rows, right)
 
 
 def _words(name: str) -> str:
     if name.endswith("_mcse"):
-        return "error"
+        return f"Monte Carlo error of {name.removesuffix('_mcse')}"
     return f"theory: {name.removeprefix('theory.')}" if name.startswith("theory.") else name
 
 
@@ -164,6 +173,18 @@ def _troubles(result: SweepResult) -> Iterator[str]:
     if reasons:
         yield html.heading("Points without theory")
         yield html.table(("why", "points"), [(why, "; ".join(names)) for why, names in reasons.items()])
+    doubts: dict[str, list[str]] = {}
+    for point, record in zip(result.sweep.points, result.records, strict=True):
+        if point.name in result.uncertified:
+            # Records of an earlier format have no words for it.
+            known = record.found.get("certificate") or "not recorded: the same sweep, run again, reads it"
+            doubts.setdefault(known, []).append(point.name)
+    if doubts:
+        yield html.heading("Points whose theory is not certified")
+        yield html.paragraph(
+            "The equations are solved there, but no bound proves that no other solution is better.", "note"
+        )
+        yield html.table(("what is known", "points"), [(known, "; ".join(names)) for known, names in doubts.items()])
     warnings = [
         (point.name, warning)
         for point, record in zip(result.sweep.points, result.records, strict=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nonlazy.errors import InvalidInput
-from nonlazy.experiments import Experiment, load as load_experiment
+from nonlazy.experiments import Experiment
+from nonlazy.sweeps._base import base_experiment
 from nonlazy.sweeps._keys import flatten, key_fault, labels, nested
 from nonlazy.sweeps._quantities import show_fault
 from nonlazy.sweeps._sweep import Axis, Point, Sweep, value_text
@@ -39,7 +40,7 @@ def parse(document: Mapping[str, Any], where: str, folder: Path | None, name: st
     _raise(where, faults)
     about = document.get("about", {})
     name = about.get("name", name)
-    base = _base(document, folder, quick)
+    base = base_experiment(document, where, folder, quick)
     if quick:
         name = f"{name}-quick"
     fixed, faults = flatten(document.get("set", {}), "set")
@@ -75,13 +76,6 @@ def parse(document: Mapping[str, Any], where: str, folder: Path | None, name: st
         theory=document.get("theory", False),
         show=(show,) if isinstance(show, str) else tuple(show),
     )
-
-
-def _base(document: Mapping[str, Any], folder: Path | None, quick: bool) -> Experiment:
-    given = document["experiment"]
-    path = Path(given).expanduser()
-    base = load_experiment(folder / path if folder is not None and path.suffix == ".toml" else given)
-    return base.quick() if quick or document.get("quick") else base
 
 
 def _shape_faults(document: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray
 
 from nonlazy.errors import InvalidInput
+from nonlazy.sweeps._absence import absent
 from nonlazy.sweeps._curves import curve, fractions, rows
 from nonlazy.sweeps._gather import quantities, quantity
 from nonlazy.sweeps._maps import maps
@@ -35,7 +36,8 @@ def draw(sweep: Sweep, data: xarray.DataTree, name: str) -> Any:
     """Draws a quantity; a matplotlib figure.
 
     Points whose chains have not converged are open, and a bar is the error of a quantity that has one. Where the theory
-    has the same quantity, it is a line beside the samples' points, or a map beside theirs. Of more than two parameters,
+    has the same quantity, it is a line beside the samples' points, or a map beside theirs, with a cross where it is not
+    certified. Of more than two parameters,
     the first two span the maps, the third goes from map to map, and the others stay at their first value, which the
     picture says.
 
@@ -49,7 +51,7 @@ def draw(sweep: Sweep, data: xarray.DataTree, name: str) -> Any:
         return fractions(sweep, data)
     values = quantity(data, name)
     if values is None:
-        raise InvalidInput(f"no point has {name!r}; there are {', '.join(quantities(data))}")
+        raise InvalidInput(absent(name, sweep, data))
     dims = [str(dim) for dim in data["points/state"].dims]
     if len(dims) > 1:
         return maps(sweep, data, name, values, dims, quantity(data, f"theory.{name}"))

@@ -9,15 +9,18 @@ from typing import Any
 
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.figures import results_folder
+from nonlazy.sweeps._absence import need
 from nonlazy.sweeps._check import check_points
 from nonlazy.sweeps._cores import points_at_once
 from nonlazy.sweeps._folder import check_folder
+from nonlazy.sweeps._gather import quantity
 from nonlazy.sweeps._job import Job
 from nonlazy.sweeps._load import SWEEP, load, results_of
 from nonlazy.sweeps._lock import FolderLock
 from nonlazy.sweeps._parse import identity
 from nonlazy.sweeps._quantities import show_fault
 from nonlazy.sweeps._record import read_record
+from nonlazy.sweeps._result import RUN, read_result
 from nonlazy.sweeps._sweep import Point, Sweep
 
 
@@ -53,13 +56,32 @@ class Plan:
                 jobs.append(Job(number, point.name, folder, point.experiment, known, self.sweep.theory, call=call))
         return jobs
 
-    def said(self, left: int, where: str = "on this machine") -> str:
-        """In words that `left` of the points are to be run."""
-        done = len(self.numbers) - left
+    def standing(self, point: Point) -> str:
+        """What has become of a point so far: "done", "failed", "begun" (it goes on from its checkpoint) or ""."""
+        if self.overwrite:
+            return ""
+        folder = self.folder / point.name
+        record = read_record(folder)
+        if record.state != "missing" and record.identity == identity(point.experiment):
+            return record.state
+        return "begun" if (folder / RUN).exists() else ""
+
+    def said(self, jobs: Sequence[Job], where: str = "on this machine") -> str:
+        """In words that `jobs` are to be run, and how many of them have been begun before."""
+        left, done = len(jobs), len(self.numbers) - len(jobs)
         if not left:
             return f"{_count(done)}: all done already"
         together = "" if self.remote else f", {min(self.at_once, left)} at a time"
-        return f"{_count(left)} to run {where}{together}" + (f"; {done} done already" if done else "")
+        states = [self.standing(self.sweep.points[job.number]) for job in jobs]
+        before = {
+            "begun, to go on from where they stopped": states.count("begun"),
+            "failed before": states.count("failed"),
+            "sampled, to be read again": states.count("done"),
+        }
+        said = ", ".join(f"{count} {what}" for what, count in before.items() if count)
+        said = said.replace("1 begun, to go on from where they stopped", "1 begun, to go on from where it stopped")
+        known = f" ({said})" if said else ""
+        return f"{_count(left)} to run {where}{together}{known}" + (f"; {done} done already" if done else "")
 
     def lock(self, patience: float = 1.0) -> FolderLock:
         """Keeps other sweeps out of the folder, which must exist.
@@ -105,12 +127,24 @@ def plan(
     check_folder(folder, asked, overwrite)
     _check_writable(folder)
     at_once = points_at_once(jobs, [point.experiment for point in chosen])
-    check_points(asked.name, chosen, elsewhere=remote)
+    tests = check_points(asked.name, chosen, elsewhere=remote)
+    if points is None:
+        _check_needs(asked, folder, show, tests)
     return Plan(asked, folder, numbers, at_once, remote, points is not None, overwrite)
 
 
 def _count(points: int) -> str:
     return "1 point" if points == 1 else f"{points} points"
+
+
+def _check_needs(asked: Sweep, folder: Path, show: Sequence[str], tests: bool) -> None:
+    """Refuses to draw what no point of the sweep can have."""
+    where = "--show" if show else "show"
+    for name in show or asked.show:
+        lacking = need(name, asked, tests)
+        # The theory may be there from an earlier call that asked for it.
+        if lacking and quantity(read_result(asked, folder).data, name) is None:
+            raise InvalidInput(f"{where}: {lacking}")
 
 
 def _check_writable(folder: Path) -> None:

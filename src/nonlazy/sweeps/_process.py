@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nonlazy.errors import StoreError
+from nonlazy.sampling import keep_programs
 from nonlazy.sweeps import _attempts
 from nonlazy.sweeps._job import Job
 from nonlazy.sweeps._lock import FolderLock
@@ -82,7 +83,7 @@ def died(deaths: int, cause: str) -> str:
 
 def environment() -> dict[str, str]:
     """The environment of the process of a point."""
-    variables = dict(os.environ)
+    variables = os.environ | keep_programs()
     # One thread a point: cores are shared out between points.
     variables |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     # What this process can import its own can, too.

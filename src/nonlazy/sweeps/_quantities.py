@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 
 
 # By group of the results. What a quantity is called in a sweep file, a CSV file and a picture is its name here, with
@@ -45,7 +46,7 @@ THEORY = {
     "test_error": "mean squared error on the test inputs, in the theory",
     "free_energy": "free energy of the theory",
     "residual": "residual of the theory's equations",
-    "certified": "1 where the theory's optimum is proved",
+    "certified": "1 where a bound proves that the theory's solution is the optimum",
 }
 TEXTS = ("kind", "equilibrium")
 # All codes at once, along one parameter.
@@ -60,9 +61,33 @@ def show_fault(name: object) -> str | None:
     if name in (*names(), FRACTIONS) or _FRACTION.match(name):
         return None
     choices = [*names(), FRACTIONS, "fraction[1-1-0]", "theory.fraction[1-1-0]"]
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
-    said = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(choices)}"
-    return f"quantity {name!r} is not known: {said}"
+    near = (
+        difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
+        or [choice for choice in choices if name and name in choice][:3]
+        or difflib.get_close_matches(name, choices, n=1, cutoff=0.45)
+    )
+    said = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return f"quantity {name!r} is not known{said} There are\n{listing(choices)}"
+
+
+def listing(found: Sequence[str]) -> str:
+    """Names of quantities in a few lines, by what they are of; a star is for those with a Monte Carlo error."""
+    plain = [f"{name}*" if f"{name}_mcse" in found else name for name in found if not name.endswith("_mcse")]
+    groups = {
+        "samples": [name for name in plain if name.rstrip("*") in SAMPLES],
+        "diagnostics": [name for name in plain if name in DIAGNOSTICS],
+        "codes": [name for name in plain if name == FRACTIONS or name.startswith("fraction[")],
+        "theory": [name for name in plain if name.startswith("theory.")],
+    }
+    lines = [f"  {group}: {_some(members)}" for group, members in groups.items() if members]
+    starred = any(name.endswith("*") for name in plain)
+    return "\n".join(lines + (["  * also with _mcse, its Monte Carlo error"] if starred else []))
+
+
+def _some(members: Sequence[str]) -> str:
+    shares = [name for name in members if "fraction[" in name]
+    rest = [name for name in members if name not in shares]
+    return ", ".join(rest + shares[:4]) + (f" and {len(shares) - 4} more codes" if len(shares) > 4 else "")
 
 
 def names() -> tuple[str, ...]:

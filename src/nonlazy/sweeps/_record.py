@@ -16,7 +16,7 @@ from nonlazy.sweeps._quantities import TEXTS
 
 POINT = "point.json"
 # Of the numbers. Those of a complete run are read again where they are of an earlier one, which takes a moment.
-FORMAT = 2
+FORMAT = 3
 State = Literal["done", "failed", "missing"]
 
 
@@ -92,6 +92,7 @@ def _sound(record: Record) -> bool:
         record.error,
         record.identity,
         found.get("no_theory", ""),
+        found.get("certificate", ""),
         *found.get("warnings", []),
         *found.get("codes", {}),
     ]

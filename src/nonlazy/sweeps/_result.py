@@ -10,10 +10,10 @@ import xarray
 
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sampling import Run, open_run
+from nonlazy.sweeps._absence import absent
 from nonlazy.sweeps._gather import gather, quantities, quantity, table
 from nonlazy.sweeps._load import SWEEP, load
 from nonlazy.sweeps._parse import identity
-from nonlazy.sweeps._quantities import show_fault
 from nonlazy.sweeps._record import Record, number, read_record, replace_text
 from nonlazy.sweeps._sweep import Sweep
 
@@ -56,6 +56,17 @@ class SweepResult:
         return tuple(self._where(lambda record: record.state == "missing", lambda _: ""))
 
     @property
+    def begun(self) -> tuple[str, ...]:
+        """The missing points whose runs have been begun: they go on from their checkpoints."""
+        return tuple(name for name in self.missing if (self.folder / name / RUN).exists())
+
+    @property
+    def uncertified(self) -> tuple[str, ...]:
+        """The points whose theory is solved, but not proved to be the optimum (`nonlazy.theory.Prediction`)."""
+        wanted = self._where(lambda record: record.found.get("theory", {}).get("certified") == 0, lambda _: "")
+        return tuple(wanted)
+
+    @property
     def unconverged(self) -> Mapping[str, float]:
         """The points that are done but whose chains do not agree, and their largest R-hat."""
         return self._where(
@@ -75,7 +86,7 @@ class SweepResult:
         """
         found = quantity(self.data, name)
         if found is None:
-            raise InvalidInput(show_fault(name) or f"no point has {name!r}; there are {', '.join(self.quantities)}")
+            raise InvalidInput(absent(name, self.sweep, self.data))
         return found
 
     def run(self, point: int | str) -> Run:
@@ -118,7 +129,7 @@ class SweepResult:
                 except InvalidInput as error:
                     faults.append(str(error))
             if faults:
-                raise InvalidInput("; ".join(faults))
+                raise InvalidInput("\n".join(faults))
         return tuple(paths)
 
     def __str__(self) -> str:
@@ -127,9 +138,12 @@ class SweepResult:
         for name, error in self.failed.items():
             lines.append(f"failed: {name}: {error.strip().splitlines()[0] if error.strip() else ''}")
         if self.missing:
-            lines.append(f"missing: {_listed(self.missing)}")
+            begun = f" ({len(self.begun)} begun)" if self.begun else ""
+            lines.append(f"missing{begun}: {_listed(self.missing)}")
         if self.unconverged:
             lines.append(f"not converged: {_listed(tuple(self.unconverged))}")
+        if self.uncertified:
+            lines.append(f"theory not certified: {_listed(self.uncertified)}")
         return "\n".join(lines)
 
     def _where(self, wanted: Any, value: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def sweep(
 def _run(planned: Plan, client: Any, retries: int, progress: bool, announce: Callable[[str], object]) -> None:
     jobs = planned.jobs()
     where = "on this machine" if client is None else f"on the cluster {client.scheduler.address}"
-    announce(planned.said(len(jobs), where))
+    announce(planned.said(jobs, where))
     if not jobs:
         return
     names = {job.number: job.name for job in jobs}

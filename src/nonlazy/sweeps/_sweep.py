@@ -87,7 +87,10 @@ class Sweep:
         return tuple(sorted(set(chosen)))
 
     def to_toml(self) -> str:
-        """The sweep as a file for `nonlazy.sweeps.load`; its experiment is to lie beside as experiment.toml."""
+        """The sweep as a file for `nonlazy.sweeps.load`; its experiment is to lie beside as experiment.toml.
+
+        Axes of one key stand below `[grid]`; from the first one of linked keys on, below `[[linked]]`, in this order.
+        """
         import tomli_w
 
         document: dict[str, Any] = {"experiment": "experiment.toml", "theory": self.theory}
@@ -96,9 +99,13 @@ class Sweep:
         about = {"name": self.name, "title": self.title, "description": self.description}
         document["about"] = {key: value for key, value in about.items() if value}
         if self.axes:
-            document["axes"] = [
+            tables = [
                 {key: [values[k] for values in axis.values] for k, key in enumerate(axis.keys)} for axis in self.axes
             ]
+            alone = next((k for k, table in enumerate(tables) if len(table) > 1), len(tables))
+            document["grid"] = {key: values for table in tables[:alone] for key, values in table.items()}
+            document["linked"] = tables[alone:]
+            document = {key: value for key, value in document.items() if value or key not in ("grid", "linked")}
         else:
             document["points"] = [dict(point.values) for point in self.points]
         return tomli_w.dumps(document)
@@ -106,7 +113,8 @@ class Sweep:
     def heading(self) -> str:
         """The sweep without its points: their number, and the values of each key of a grid."""
         size = " x ".join(map(str, self.shape)) if self.axes else str(len(self.points))
-        lines = [f"{self.name}: {size} points of experiment {self.base.name!r}"]
+        points = "point" if len(self.points) == 1 else "points"
+        lines = [f"{self.name}: {size} {points} of experiment {self.base.name!r}"]
         for axis in self.axes:
             for k, key in enumerate(axis.keys):
                 lines.append(f"  {key}: {', '.join(value_text(values[k]) for values in axis.values)}")

@@ -8,7 +8,7 @@ from nonlazy.errors import DataError
 from nonlazy.tasks import _cifar_binary
 from nonlazy.tasks._archive import read_members
 from nonlazy.tasks._check import chosen_classes
-from nonlazy.tasks._download import RemoteFile, cache_folder, fetch
+from nonlazy.tasks._download import RemoteFile, fetch
 from nonlazy.tasks._folder import check_source, data_folder, required_folder
 from nonlazy.tasks._image_files import Decoding, image_pool, is_image
 from nonlazy.tasks._images import Request, build, draw_both

@@ -1,4 +1,4 @@
-"""Downloads with a checksum, a progress bar and a cache folder."""
+"""Downloads with a checksum and a progress bar."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,6 @@ class RemoteFile:
     name: str
     urls: tuple[str, ...]
     checksum: str
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: the user's cache folder of the operating system, `nonlazy` in it."""
-    import pooch
-
-    return Path(pooch.os_cache("nonlazy"))
 
 
 def fetch(file: RemoteFile, folder: Path, advice: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.tasks._check import chosen_classes
-from nonlazy.tasks._download import RemoteFile, cache_folder, fetch
+from nonlazy.tasks._download import RemoteFile, fetch
 from nonlazy.tasks._folder import check_source, data_folder, required_folder
 from nonlazy.tasks._idx import parse_idx
 from nonlazy.tasks._images import Request, build, draw_both

@@ -1,0 +1,118 @@
+"""Compiled programs that the processes of chains keep on disk, so that no later one compiles them again.
+
+They are in JAX's own compilation cache, which goes by what is compiled, for what and by which version: what comes from
+there is what compiling would give, bit for bit. The folder may be deleted at any time.
+"""
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nonlazy._machine import cache_folder
+
+
+_MOST_BYTES = 2**30
+# A process that compiles for longer than this is not waited for: it may be stopped, or at the other end of a network.
+_PATIENCE_SECONDS = 60.0
+_LISTEN_SECONDS = 0.05
+_MARK, _LOCK = ".compiled", ".lock"
+
+
+def keep_programs() -> dict[str, str]:
+    """The environment variables that have a process keep what JAX compiles, so that later ones need not compile it.
+
+    The processes that nonlazy starts, and its command line, have them. For chains that run in a script's own process,
+    as on a GPU: `os.environ.update(keep_programs())` before JAX is imported.
+
+    **Returns:** `JAX_COMPILATION_CACHE_DIR`, the folder `compiled` within `nonlazy` in the user's cache folder, one for
+    each kind of processor, and `JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`; not those that are set already, and
+    nothing where another folder is named or there is no place to write. Where the folder holds more than 1 GiB, what
+    was written first is deleted.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return {}
+    folder = cache_folder() / "compiled" / _processor()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    if not os.access(folder, os.W_OK):
+        return {}
+    _trim(folder, _MOST_BYTES)
+    wanted = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def _processor() -> str:
+    """A name for this kind of processor: what was compiled for one may stop another with an illegal instruction."""
+    described = [platform.system(), platform.machine(), platform.processor()]
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+        described += sorted({line for line in lines if line.split("\t")[0].split(":")[0].strip() in wanted})
+    return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
+
+
+def _trim(folder: Path, most: int) -> None:
+    """Deletes what was written first until the rest has no more than `most` bytes."""
+    with suppress(OSError):
+        entries = sorted((there.stat().st_mtime, there.stat().st_size, there) for there in folder.iterdir())
+        excess = sum(size for _, size, _ in entries) - most
+        for _, size, there in entries:
+            if excess <= 0:
+                break
+            there.unlink(missing_ok=True)
+            excess -= size
+
+
+@contextmanager
+def compiling(*what: object) -> Iterator[None]:
+    """Around the first call of a function that takes long to compile: while one process is there, those that would
+    compile the same wait, and find it kept.
+
+    Without a folder for compiled programs, or without locks, all compile for themselves.
+
+    **Arguments:** `what`: tells apart what is compiled.
+    """
+    import jax
+
+    folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    name = hashlib.sha256(repr((jax.__version__, what)).encode()).hexdigest()[:16]
+    if not folder or (Path(folder) / (name + _MARK)).exists():
+        yield
+        return
+    mark = Path(folder) / (name + _MARK)
+    with _lock(Path(folder) / (name + _LOCK), mark):
+        yield
+        with suppress(OSError):
+            mark.touch()
+
+
+@contextmanager
+def _lock(path: Path, mark: Path) -> Iterator[None]:
+    """Holds the lock at `path`, waiting for it until `mark` is there or patience ends."""
+    try:
+        import fcntl
+
+        file = path.open("wb")
+    except (ImportError, OSError):
+        yield
+        return
+    with file:
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not mark.exists() and time.monotonic() < end:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_LISTEN_SECONDS)
+            except OSError:
+                break
+        yield
