@@ -21,7 +21,8 @@ from rich.console import Console
 
 # Draws of nonlazy: as many as effective sample sizes need to be known to some 10 %, where that takes seconds.
 _DRAWS = {"linear": 1000, "sigmoid": 1000, "relu": 200}
-_QUICK_DRAWS = 500
+# Of small networks: enough to take the tenth of a second that can be timed.
+_QUICK_DRAWS = {"linear": 2000, "sigmoid": 2000, "relu": 300}
 # Of the peers, by figure: as many as minutes allow.
 _PEER_WARMUP = {2: 300, 3: 200, 6: 300}
 _PEER_DRAWS = {2: 60, 3: 100, 6: 200}
@@ -65,10 +66,10 @@ def _parse() -> argparse.Namespace:
         "--case", action="append", choices=[*FIGURES[2], "all"], help="network of the figure (default: all)"
     )
     parser.add_argument("--temperature", type=float, help="T (default: see benchmarks/_sampling/cases.py)")
-    parser.add_argument("--draws", type=int, help="draws of nonlazy (default: 1000; relu 200; 500 with --quick)")
+    parser.add_argument("--draws", type=int, help="draws of nonlazy (default: 1000; relu 200; with --quick 2000, 300)")
     parser.add_argument("--moves", choices=["none"], help="leave out nonlazy's moves between neurons, which peers lack")
     parser.add_argument("--peer", action="append", choices=[*PEERS, "none", "all"], help="(default: numpyro-nuts)")
-    parser.add_argument("--peer-warmup", type=int, help="warm-up of the peers (default: Fig. 2 100, 3 200, 6 300)")
+    parser.add_argument("--peer-warmup", type=int, help="warm-up of NUTS and HMC (default: Fig. 2 300, 3 200, 6 300)")
     parser.add_argument(
         "--peer-draws", type=int, help="draws of NUTS; others make 2 to 5 times more (default: Fig. 2 60, 3 100, 6 200)"
     )
@@ -119,7 +120,7 @@ def _peers(named: list[str]) -> tuple[str, ...]:
 
 
 def _plan(arguments: argparse.Namespace, case: Case) -> Plan:
-    draws = _QUICK_DRAWS if arguments.quick else _DRAWS[case.activation]
+    draws = _QUICK_DRAWS[case.activation] if arguments.quick else _DRAWS[case.activation]
     return Plan(
         arguments.draws or draws,
         arguments.peer_warmup or _PEER_WARMUP[case.figure],
@@ -148,7 +149,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
 def _overhead(console: Console, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for case in _cases(arguments):
-        draws = arguments.draws or (_QUICK_DRAWS if arguments.quick else _DRAWS[case.activation])
+        draws = arguments.draws or (_QUICK_DRAWS[case.activation] if arguments.quick else _DRAWS[case.activation])
         request = {"posterior": {"case": case.as_dict()}, "draws": draws, "moves": arguments.moves}
         console.print(f"{case}; moves: {arguments.moves or 'default'}", highlight=False)
         name = f"Fig. {case.figure}, {case.activation}"

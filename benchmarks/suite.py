@@ -1,6 +1,6 @@
 """The whole suite, one measurement after another, into one folder: tables as text, numbers as JSON.
 
-python benchmarks/suite.py results            # 45 minutes and more; what is there already is not run again
+python benchmarks/suite.py results            # about an hour; what is there already is not run again
 python benchmarks/suite.py results --quick    # small networks: does it work?
 python benchmarks/suite.py --list
 """
@@ -29,7 +29,7 @@ _RUNS = {
     "figure3-sigmoid-float64": (
         f"{_SIGMOID} --figure 3 --moves none --peer numpyro-nuts --peer-precision float64 --draws 200 --budget 150"
     ),
-    "cost": "cost.py --picture {out}/cost.png",
+    "cost": "cost.py --picture {out}/{stem}.png",
     "overhead-figure6": "sampling.py --overhead --figure 6 --moves none",
     "overhead-figure3": f"{_SIGMOID} --overhead --figure 3 --moves none",
     "gradient": "sampling.py --gradient",
@@ -39,7 +39,7 @@ _RUNS = {
     "overhead-moves": f"{_SIGMOID} --overhead",
     "figure6-sigmoid-moves": f"{_SIGMOID} --figure 6 --peer none --seeds 3",
     "relu-peer": "sampling.py --case relu --peer numpyro-nuts --budget 180",
-    "figure6-relu": "sampling.py --figure 6 --case relu --peer numpyro-nuts --peer blackjax-hmc --budget 60",
+    "figure6-relu": "sampling.py --figure 6 --case relu --peer numpyro-nuts --peer blackjax-hmc --budget 180",
     "linear": "sampling.py --case linear --peer numpyro-nuts --peer blackjax-hmc --budget 60",
 }
 
@@ -71,13 +71,16 @@ def _run(name: str, out: Path, quick: bool) -> int:
     if numbers.exists():
         print(f"{name}: there already", flush=True)
         return 0
-    script, *words = (word.format(out=out) for word in _RUNS[name].split())
+    script, *words = (word.format(out=out, stem=stem) for word in _RUNS[name].split())
     if quick and "--quick" not in words:
         words.append("--quick")
     begun = time.perf_counter()
+    part.unlink(missing_ok=True)
     with text.open("w") as tables, (out / f"{stem}.log").open("w") as log:
         command = [sys.executable, str(_HERE / script), *words, "--out", str(part.absolute())]
         status = subprocess.run(command, stdout=tables, stderr=log).returncode
+    if status == 0 and not part.exists():
+        status = 1
     if status == 0:
         part.replace(numbers)
     print(f"{name}: {time.perf_counter() - begun:.0f} s, exit status {status}", flush=True)

@@ -28,12 +28,14 @@ class Chain:
     """One chain of one sampler.
 
     **Fields:** `seconds_per_draw`, `gradients_per_draw` (None without draws); `ess`: effective draws, by quantity
-    (bulk; of the three kernel entries the geometric mean), None where there are fewer than 20 draws; `means` and `mcse`
-    of log density, sum of squared readouts, three kernel entries; `reached`, `scheme`: whether the last draw has the
-    right scheme, and what it has; `first`, `settled`: when the scheme was there first, and from when on it stayed until
-    the end of what was looked at; `seconds`: of all iterations, and
-    `gradients` (of ours those of the warm-up alone); `first_draw_seconds`: from the cold start;
-    `peak_megabytes`: of the sampler's process, of ours of the chain's process and of the one that called.
+    (bulk; of the three kernel entries the geometric mean), None where there are fewer than 20 draws, or draws that
+    are all the same; `means` and `mcse` of log density, sum of squared readouts, three kernel entries; `reached`,
+    `scheme`: whether the last draw has the right scheme, and what it has; `first`, `settled`: when the scheme was
+    there first, and from when on it stayed until the end of what was looked at; `seconds`: of all iterations, and
+    `gradients` (of ours those of the warm-up alone); `equipartition`: of each layer of a peer the mean of (w - c) .
+    dU/dw over its number of weights, 1 under the posterior, and its Monte Carlo error (`_sampling.equipartition`),
+    None with fewer than 20 draws for it; `first_draw_seconds`: from the cold start; `peak_megabytes`: of the
+    sampler's process, of ours of the chain's process and of the one that called.
     """
 
     sampler: str
@@ -56,6 +58,7 @@ class Chain:
     gradients: int
     first_draw_seconds: float | None
     peak_megabytes: float
+    equipartition: dict[str, tuple[float, float]] | None = None
 
     def ess_per_second(self, quantity: str) -> float:
         """Effective draws of `quantity` a second, warm-up and compilation not counted."""
@@ -73,12 +76,14 @@ def chain_of(measured: dict[str, Any], seed: int, seen: Sequence[bool]) -> Chain
     first = next((i for i, there in enumerate(seen, start=1) if there), None)
     last_without = max((i for i, there in enumerate(seen, start=1) if not there), default=0)
     settled = last_without + 1 if last_without < len(seen) else None
-    enough = measured["draws"] >= FEWEST_DRAWS
-    estimates = {
-        name: [_estimates(row) for row in np.atleast_2d(np.array(measured["values"][name]))] if enough else []
-        for name in QUANTITIES
-    }
+    series = {name: np.atleast_2d(np.array(measured["values"][name])) for name in QUANTITIES}
+    # Of values that never change the estimate of effective draws is all of them.
+    enough = measured["draws"] >= FEWEST_DRAWS and all(np.ptp(row) > 0 for rows in series.values() for row in rows)
+    estimates = {name: [_estimates(row) for row in rows] if enough else [] for name, rows in series.items()}
     flat = [row for rows in estimates.values() for row in rows]
+    layers = measured.get("equipartition") or {}
+    if not enough or not all(len(row) >= FEWEST_DRAWS for row in layers.values()):
+        layers = {}
     return Chain(
         **{name: measured[name] for name in _COPIED},
         seed=seed,
@@ -88,6 +93,7 @@ def chain_of(measured: dict[str, Any], seed: int, seen: Sequence[bool]) -> Chain
         first=_event(measured, first),
         settled=_event(measured, settled),
         gradients=int(measured["gradients"][-1]),
+        equipartition={name: _estimates(np.array(row))[:2] for name, row in layers.items()} or None,
     )
 
 

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 
 from _sampling.cases import Case
-from _sampling.chains import Chain, chain_of, geometric_mean
+from _sampling.chains import FEWEST_DRAWS, Chain, chain_of, geometric_mean
 from _sampling.children import ONE_THREAD, in_child
 from _sampling.peers import PEERS
 from _sampling.weight_space import QUANTITIES
 
 
-# In errors, which are themselves known from a few chains: a bias that is found is there, one that is not may be.
+# In errors: what is more is no accident, where the errors themselves are well known.
 DISAGREE = 4.0
+# Times as far from us as the exact peer that is farthest: what shares of codes that freeze do to means, they do to all.
+_FARTHER = 2.0
+# Of a layer's mean of (w - c) . dU/dw, relative to its number of weights: less is found by many draws, and harmless.
+LEAST_BIAS = 0.01
 # With fewer effective draws of a quantity its rate, and the ratio, are a guess.
 ROUGH = 20
 
@@ -52,6 +56,26 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Deviation:
+    """How far a layer is from equipartition, relative to what holds under the posterior, and the Monte Carlo error."""
+
+    layer: str
+    relative: float
+    error: float
+
+    @property
+    def errors(self) -> float:
+        """In errors; infinite where values are not finite, which agree with nothing."""
+        known = np.isfinite(self.relative) and self.error > 0
+        return abs(self.relative) / self.error if known else float("inf")
+
+    @property
+    def found(self) -> bool:
+        """Whether it is more than accident, and more than nothing."""
+        return self.errors > DISAGREE and not abs(self.relative) <= LEAST_BIAS
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All samplers on one posterior. `seconds_per_draw`: of our chains, before and after the peers, `(chains, 2)`;
     `replayed`: whether the chains that were looked at were those that were timed, number by number."""
@@ -67,7 +91,8 @@ class Comparison:
         """Distance of a peer's means from ours in errors, the largest of five numbers; None without means.
 
         The error is that of both, Monte Carlo and between chains: where shares of codes are frozen each chain has its
-        own means, and how far these are apart is seen from our chains, if there are several.
+        own means, and how far these are apart is seen from our chains, if there are several. From a few chains that is
+        known badly, and other samplers freeze other shares: many errors are no proof that a sampler is wrong.
         """
         chains = [chain for chain in self.peers[name] if chain.means]
         if not chains:
@@ -81,6 +106,31 @@ class Comparison:
             variance = variance + np.maximum(between, alone) / len(group)
         return float(np.max(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / np.sqrt(variance)))
 
+    def equipartition(self, name: str) -> list[Deviation]:
+        """How far a peer is from equipartition in each layer; none without draws enough.
+
+        The posterior's mean of (w - c) . dU/dw is the number of weights, in each layer and with any shares of codes. So
+        a bias is seen without another sampler to compare with. Of several chains the mean is taken.
+        """
+        chains = [chain.equipartition for chain in self.peers[name] if chain.equipartition]
+        deviations = []
+        for layer in chains[0] if chains else ():
+            means, errors = np.array([chain[layer] for chain in chains]).T
+            error = float(np.sqrt(np.sum(errors**2)) / len(errors))
+            deviations.append(Deviation(layer, float(np.mean(means)) - 1.0, error))
+        return deviations
+
+    def deviation(self, name: str) -> Deviation | None:
+        """The largest deviation from equipartition of a peer that is found, in errors, if there is any."""
+        found = [deviation for deviation in self.equipartition(name) if deviation.found]
+        return max(found, key=lambda deviation: deviation.errors, default=None)
+
+    def farthest(self) -> float:
+        """Means of a sampler that may be biased count as apart from here on: twice as far as the exact peer with the
+        right scheme that is farthest from us, and at least 4 errors."""
+        exact = [name for name in self.peers if PEERS[name].exact and all(chain.reached for chain in self.peers[name])]
+        return max([DISAGREE, *(_FARTHER * apart for apart in map(self.apart, exact) if apart is not None)])
+
     def verdict(self, name: str) -> Verdict:
         """Ours over a peer."""
         chains = self.peers[name]
@@ -90,11 +140,16 @@ class Comparison:
             seconds = max(chain.seconds for chain in chains)
             gradients = max(chain.gradients for chain in chains)
             return _none(f"not reached in {seconds:.0f} s, {gradients:,} gradients")
+        if any(chain.ess is None and chain.draws >= FEWEST_DRAWS for chain in chains):
+            return _none("does not move")
         if any(chain.ess is None for chain in chains):
             return _none(f"{min(chain.draws for chain in chains)} draws in {max(c.seconds for c in chains):.0f} s")
-        apart = self.apart(name)
-        if not PEERS[name].exact and apart is not None and not apart <= DISAGREE:
-            return _none(f"biased: {apart:.0f} errors")
+        if not PEERS[name].exact:
+            deviation, apart = self.deviation(name), self.apart(name)
+            if deviation is not None:
+                return _none(f"biased: {deviation.layer} {deviation.relative:+.1%}, {deviation.errors:.0f} errors")
+            if apart is not None and not apart <= self.farthest():
+                return _none(f"apart by {apart:.0f} errors (of {self.plan.seeds} chains)")
         ratios = []
         for (chain, seconds), other in itertools.product(self._timed(), chains):
             timed = replace(chain, seconds_per_draw=seconds)
@@ -111,7 +166,11 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for a file."""
-        verdicts = {name: vars(self.verdict(name)) | {"apart": self.apart(name)} for name in self.peers}
+        verdicts = {
+            name: vars(self.verdict(name))
+            | {"apart": self.apart(name), "equipartition": [vars(layer) for layer in self.equipartition(name)]}
+            for name in self.peers
+        }
         return {
             "case": self.case.as_dict(),
             "plan": vars(self.plan) | {"moves": self.plan.moves or "default"},

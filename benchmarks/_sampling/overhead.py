@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -16,6 +17,7 @@ from nonlazy.sampling import _chain
 _FEW, _MANY = 10, 50
 _SECONDS = 1.5
 _FEWEST = 15
+_BLOCK = 5
 _TINY_STEP = 1e-7
 
 
@@ -45,9 +47,9 @@ def draw_and_gradient(posterior: Posterior, draws: int, moves: str | None) -> di
     """Milliseconds of a draw and of one of its gradients, on the clock and of the processor.
 
     The chain runs in this process, and what is timed are its last nine tenths of draws. A gradient is the slope of the
-    time of a trajectory between 10 and 50 gradients, the two in alternation, taken by the chain's own compiled
-    iteration at its last state: a gradient with the step of position and momentum that belongs to it, without what an
-    iteration costs besides. The median of many is taken.
+    time of a trajectory between 10 and 50 gradients, blocks of calls of the two in alternation, taken by the chain's
+    own compiled iteration at its last state: a gradient with the step of position and momentum that belongs to it,
+    without what an iteration costs besides. The median of many is taken.
     """
     loops: list[Any] = []
     times: list[tuple[int, float, float]] = []
@@ -84,35 +86,46 @@ def draw_and_gradient(posterior: Posterior, draws: int, moves: str | None) -> di
 def _gradient(loop: Any) -> tuple[float, float, float]:
     """Milliseconds of a gradient, on the clock and of the processor; and of an iteration without gradients."""
     problem, control = loop._settings[1:]
-    state = loop.state._replace(log_step=np.full_like(loop.state.log_step, np.log(_TINY_STEP)))
+    state = loop.state._replace(log_step=_filled(loop.state.log_step, np.log(_TINY_STEP)))
 
-    def run(steps: int) -> tuple[float, float]:
+    def run(control: Any) -> tuple[float, float]:
         begun = time.perf_counter(), _processor()
-        result = loop.compiled.iterate(problem, controls[steps], state, loop.seed, loop.chain_numbers, np.int32(0))
+        result = loop.compiled.iterate(problem, control, state, loop.seed, loop.chain_numbers, np.int32(0))
         jax.block_until_ready(result)
         return time.perf_counter() - begun[0], _processor() - begun[1]
 
-    def of(like: Any, value: float) -> Any:
-        return np.full_like(np.asarray(like), value)
-
     # A shade shorter, since the number of steps is rounded up.
-    controls = {
-        steps: control._replace(
-            length=of(control.length, (steps - 0.5) * _TINY_STEP),
-            jitter=of(control.jitter, 0),
-            rotations=of(control.rotations, 0),
-            adapt=of(control.adapt, 0),
+    few, many = (
+        control._replace(
+            length=_filled(control.length, (steps - 0.5) * _TINY_STEP),
+            jitter=_filled(control.jitter, 0),
+            rotations=_filled(control.rotations, 0),
+            adapt=_filled(control.adapt, 0),
         )
         for steps in (_FEW, _MANY)
-    }
-    for steps in controls:
-        run(steps)
-    pairs, until = [], time.perf_counter() + _SECONDS
+    )
+    pairs: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    until = time.perf_counter() + _SECONDS
     while len(pairs) < _FEWEST or time.perf_counter() < until:
-        pairs.append((run(_FEW), run(_MANY)))
-    few, many = (1e3 * np.array([pair[i] for pair in pairs]) for i in (0, 1))
-    clock, processor = np.median(many - few, axis=0) / (_MANY - _FEW)
-    return float(clock), float(processor), float(np.median(few[:, 0]) - (_FEW + 1) * clock)
+        pairs += zip(in_block(run, few), in_block(run, many), strict=True)
+    short, long = (1e3 * np.array([pair[i] for pair in pairs]) for i in (0, 1))
+    clock, processor = np.median(long - short, axis=0) / (_MANY - _FEW)
+    return float(clock), float(processor), float(np.median(short[:, 0]) - (_FEW + 1) * clock)
+
+
+def in_block(run: Callable[[Any], Any], control: Any) -> list[Any]:
+    """What `run` returns in calls one after another with the same settings, but for the first.
+
+    The chain brings the settings of a phase to where they are used once, at its first iteration: alternating them from
+    call to call would make every call pay for that.
+    """
+    return [run(control) for _ in range(_BLOCK + 1)][1:]
+
+
+def _filled(like: Any, value: float) -> Any:
+    """`value` in the shape, precision and kind of array of `like`: JAX takes others over anew at each call."""
+    array = np.full_like(np.asarray(like), value)
+    return jax.numpy.asarray(array) if isinstance(like, jax.Array) else array
 
 
 def _processor() -> float:

@@ -36,21 +36,19 @@ def print_machine(console: Console) -> None:
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """The tables of one posterior."""
     moves = f"; moves of nonlazy: {comparison.plan.moves}" if comparison.plan.moves else ""
-    columns = ["", "gradients", "ms each", "log dens.", "sum a^2", "kernel", "least", "apart", "nonlazy / peer"]
+    columns = ["", "gradients", "ms each", "log dens.", "sum a^2", "kernel", "least", "nonlazy / peer"]
     rates = _table(f"{comparison.case}{moves}\neffective samples a second", columns)
     schemes = ["", "first, s", "gradients", "settled, s", "gradients", "first draw, s", "peak, MB"]
     times = _table("from the shell's call: when the right coding scheme is there, and to stay; the first draw", schemes)
     for name, chains in {"": comparison.ours, **comparison.peers}.items():
         label = chains[0].sampler
         verdict = comparison.verdict(name).words if name else ""
-        apart = comparison.apart(name) if name else None
         rates.add_row(
             label,
             _one([chain.gradients_per_draw for chain in chains], ".3g"),
             _one([_ms(chain) for chain in chains], ".3g"),
             *(_rate(chains, quantity) for quantity in QUANTITIES),
             _least(chains),
-            "" if apart is None else f"{apart:.1f}",
             verdict,
         )
         times.add_row(
@@ -65,6 +63,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         )
     console.print(rates)
     console.print(times)
+    if comparison.peers:
+        console.print(_agreement(comparison))
     for line in _notes(comparison):
         console.print(line, highlight=False)
 
@@ -139,9 +139,14 @@ def _notes(comparison: Comparison) -> list[str]:
     notes = [
         f"{plan.seeds} chains of nonlazy, {plan.peer_seeds} of each peer; medians of them. Gradients: of a draw. Ms "
         "each: a draw's time / its gradients; recording, moves and writing are in ours, not in the peers'. Kernel: "
-        "geometric mean of three entries. Least: fewest effective draws of a chain, of any quantity. Apart: means, in "
-        "errors.",
+        "geometric mean of three entries. Least: fewest effective draws of a chain, of any quantity.",
     ]
+    if comparison.peers:
+        notes.append(
+            "Apart: means, in errors of both, the largest of five; the spread between chains is that of "
+            f"{plan.seeds} of ours. Equipartition: (w - c) . dU/dw over the number of weights, less 1, has the mean 0 "
+            "under the posterior, whatever the shares of codes."
+        )
     for chains in (comparison.ours, *comparison.peers.values()):
         for chain in chains:
             accepted = "" if chain.acceptance is None else f", acceptance {chain.acceptance:.2f}"
@@ -149,13 +154,7 @@ def _notes(comparison: Comparison) -> list[str]:
                 f"{chain.sampler}, seed {chain.seed}: {chain.warmup} + {chain.draws} iterations, step "
                 f"{chain.step_size:.2g}{accepted}; {'' if chain.reached else 'scheme not reached: '}{chain.scheme}"
             )
-    apart = [PEERS[name].label for name in comparison.peers if (comparison.apart(name) or 0) > DISAGREE]
-    if apart:
-        frozen = " or, as shares of codes freeze, has other ones" if comparison.plan.moves else ""
-        notes.append(
-            f"Means apart by more than {DISAGREE:g} errors ({', '.join(apart)}): one side does not sample the posterior"
-            f"{frozen}; effective samples do not count what was never visited."
-        )
+    notes += _disagreements(comparison)
     if comparison.peers:
         each = "; ".join(", ".join(f"{1e3 * s:.2f}" for s in row) for row in comparison.seconds_per_draw)
         notes.append(f"nonlazy's ms a draw, before and after the peers, by chain: {each}.")
@@ -165,6 +164,38 @@ def _notes(comparison: Comparison) -> list[str]:
                 notes.append(f"{PEERS[name].label}: " + ", ".join(f"{q} {ratio:.3g}" for q, ratio in by.items()) + ".")
     if not comparison.replayed:
         notes.append("The chains looked at differ from those timed: their iterations are not the same.")
+    return notes
+
+
+def _agreement(comparison: Comparison) -> Table:
+    """Whether the peers sample the posterior."""
+    names = [*(f"layer{layer}" for layer in range(1, comparison.case.depth + 1)), "readout"]
+    title = "the same posterior? means apart from ours, in errors; from equipartition, in per cent"
+    table = _table(title, ["", "apart", *names])
+    for name, chains in comparison.peers.items():
+        apart = comparison.apart(name)
+        found = {deviation.layer: deviation for deviation in comparison.equipartition(name)}
+        cells = [f"{100 * found[n].relative:+.2f} ± {100 * found[n].error:.2f}" if n in found else "-" for n in names]
+        table.add_row(chains[0].sampler, "-" if apart is None else f"{apart:.1f}", *cells)
+    return table
+
+
+def _disagreements(comparison: Comparison) -> list[str]:
+    notes = []
+    apart = [PEERS[name].label for name in comparison.peers if (comparison.apart(name) or 0) > DISAGREE]
+    if apart:
+        notes.append(
+            f"Means apart by more than {DISAGREE:g} errors: {', '.join(apart)}. Shares of codes that freeze do that to "
+            "exact samplers, too, and effective samples do not count what was never visited."
+        )
+    for name in comparison.peers:
+        deviation = comparison.deviation(name)
+        if deviation is not None:
+            why = "it has not settled" if PEERS[name].exact else "it is biased, or has not settled"
+            notes.append(
+                f"{PEERS[name].label}: {deviation.layer} is {deviation.relative:+.1%} from equipartition, "
+                f"{deviation.errors:.0f} errors: {why}."
+            )
     return notes
 
 

@@ -29,6 +29,7 @@ class Sampler:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         self.settings = {"largest_step_tried": _LARGEST, "trial": _TRIAL, "share": _SHARE, "steps_per_draw": _STEPS}
+        self.settings["restarts"] = 0
         self.warmup = warmup
         self._space = space
         self._phi = _ACTIVATIONS[space.posterior.network.phi.name]
@@ -38,13 +39,15 @@ class Sampler:
         self._step = 0.0
 
     def iterate(self) -> Iteration:
-        """Fifty steps; again from the start with half the time step where they do not stay finite."""
+        """Fifty steps; where they do not stay finite, the chain begins again with half the time step."""
         gradients = self._search(_LARGEST) if not self._step else 0
-        if not math.isfinite(self._run(_STEPS)):
+        restarted = False
+        while not math.isfinite(self._run(_STEPS)):
             gradients += self._search(0.5 * self._step / _SHARE) + _STEPS
-            self._run(_STEPS)
+            restarted = True
+        self.settings["restarts"] += restarted
         weights = {name: w.detach().numpy().copy() for name, w in self._weights.items()}
-        return Iteration(weights, gradients + _STEPS, None, self._step)
+        return Iteration(weights, gradients + _STEPS, None, self._step, restarted)
 
     def _search(self, largest: float) -> int:
         """Finds the time step and leaves the chain where the trial ended; returns its gradients."""
