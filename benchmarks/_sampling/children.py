@@ -45,7 +45,8 @@ def in_child(measurement: str, arguments: Mapping[str, Any], environment: Mappin
         input=json.dumps(request),
         stdout=subprocess.PIPE,
         text=True,
-        env={**inherited, **environment, "PYTHONPATH": path},
+        # Peers keep no compiled programs between processes: neither do we where we are compared.
+        env={**inherited, **environment, "PYTHONPATH": path, "JAX_ENABLE_COMPILATION_CACHE": "false"},
     )
     if done.returncode:
         raise SystemExit(f"the process of the measurement {measurement!r} ended with exit status {done.returncode}")
