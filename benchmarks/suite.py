@@ -35,6 +35,7 @@ _RUNS = {
     "gradient": "sampling.py --gradient",
     "cold-quick": "cold.py --quick",
     "memory": "sampling.py --memory",
+    "accelerator": "accelerator.py",
     "figure2-sigmoid-moves": f"{_SIGMOID} --peer none",
     "overhead-moves": f"{_SIGMOID} --overhead",
     "figure6-sigmoid-moves": f"{_SIGMOID} --figure 6 --peer none --seeds 3",

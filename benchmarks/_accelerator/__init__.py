@@ -1,0 +1,1 @@
+"""What a device makes of the sampler's gradients."""
