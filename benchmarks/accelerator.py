@@ -94,7 +94,7 @@ def _precision(console: Console, arguments: Any) -> Any:
         rows = precision.measure(case, arguments.iterations, seed=0)
         table = Table("gradients", "energies", "acceptance", "|energy error|", "log density", "equipartition, %")
         for row in rows:
-            change = f"{row['density_change']:+.1f} ({row['density'][1]:.1f})"
+            change = "{:+.1f} ({:.1f})".format(*row["density_change"]) if row is not rows[0] else ""
             shares = ", ".join(f"{100 * mean:+.2f} ({100 * error:.2f})" for mean, error in row["equipartition"])
             error = f"{row['energy_error']:.2g}"
             table.add_row(

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from _accelerator import precision
+from _accelerator import gradients, precision
 from _accelerator.gradients import operations
 from _scaling.sizes import Size
 
 from nonlazy.activations import get
 from nonlazy.sampling.kernels import _hamiltonian
-from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, gradient
+from nonlazy.sampling.kernels._potential import Architecture, Position, Problem, gradient, loss_of, residual_of
 
 
 @pytest.mark.parametrize("value, bits, expected", [
@@ -73,6 +73,40 @@ def test_trajectories_take_the_rounded_gradient_within_the_context_alone():
         within = end()
     np.testing.assert_array_equal(before, end())
     assert np.any(np.asarray(before) != np.asarray(within))
+
+
+def test_energies_are_exact_where_they_are_asked_to_be():
+    if jax.default_backend() != "cpu":
+        pytest.skip("an accelerator rounds by itself")
+    architecture, problem, position = _problem(True, 2)
+    with precision.products("bfloat16"):
+        coarse = _hamiltonian.integrate(architecture, problem, position, position, jnp.float32(0.01), jnp.int32(4))
+        with precision._exact_energies(architecture, problem, position):
+            exact = _hamiltonian.integrate(architecture, problem, position, position, jnp.float32(0.01), jnp.int32(4))
+    for end, loss in ((position, exact[2]), (exact[0], exact[3])):
+        assert float(loss) == pytest.approx(float(loss_of(residual_of(architecture, problem, end))), rel=1e-6)
+    assert float(coarse[2]) != float(exact[2]) and float(coarse[3]) != float(exact[3])
+    np.testing.assert_array_equal(coarse[0].readout, exact[0].readout)
+
+
+@pytest.mark.parametrize("factored, depth", [(False, 1), (True, 1), (False, 3), (True, 2)])
+def test_the_products_are_those_of_the_gradient(factored, depth):
+    _, problem, position = _problem(factored, depth)
+    # Of a linear network without targets and prior, all of whose constants are 1.
+    one = jnp.float32(1.0)
+    factor = problem.factor if factored else one
+    bare = Problem(factor, jnp.ones(depth - 1, jnp.float32), one, one, one, 0 * one, 0 * problem.targets)
+    expected = gradient(Architecture(get("linear"), depth, factored), bare, position)[0]
+    found = gradients.products(problem.factor if factored else None, position)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_gradient_has_to_move_its_layers_weights_and_inputs():
+    size = Size(100, 50, 20, 2, 3)
+    layers, hidden, first, inputs = 6 * 2 * 20 * 100, 3 * 20 * 20, 2 * 20 * 50, 2 * 100 * 50
+    assert gradients.least_bytes(size, False) == 4 * (layers + hidden)
+    assert gradients.least_bytes(size, True) == 4 * (layers + hidden + first + inputs)
 
 
 def test_means_have_errors_and_a_chain_that_does_not_move_has_none():

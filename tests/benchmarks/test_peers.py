@@ -103,14 +103,15 @@ def test_langevin_says_when_it_begins_again(monkeypatch):
     assert lengths == [50, 200, 50, 200, 50] and second.gradients == 3 * 50 + 2 * 201
 
 
-def equipartition_of(scale, draws=400):
+def equipartition_of(scale, draws=600):
     """Of draws from N(0, scale^2) where there are no data, whose potential is |w|^2 / 2."""
     space = WeightSpace(CASE.posterior())
     space.inverse_noise = 0.0
     measure = Equipartition(space, draws)
     rows = [measure({name: np.float32(scale) * w for name, w in space.prior_draw(k).items()}, k) for k in range(draws)]
-    assert rows[: draws // 2] == [None] * (draws // 2)
-    return {name: np.mean([row[name] for row in rows[draws // 2 :] if row is not None]) for name in space.shapes}
+    begin = 2 * (draws // 3)
+    assert rows[:begin] == [None] * begin
+    return {name: np.mean([row[name] for row in rows[begin:] if row is not None]) for name in space.shapes}
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.1])
@@ -122,13 +123,22 @@ def test_equipartition_of_gaussian_draws(scale):
         assert abs(found[name] - scale**2) < 5 * error
 
 
+def test_a_draw_or_two_have_no_equipartition():
+    space = WeightSpace(CASE.posterior())
+    for draws in (1, 2):
+        measure = Equipartition(space, draws)
+        assert [measure(space.prior_draw(k), k) for k in range(draws)] == [None] * draws
+
+
 def test_draw_zero_begins_equipartition_anew():
     space = WeightSpace(CASE.posterior())
     space.inverse_noise = 0.0
-    measure, weights = Equipartition(space, 2), space.prior_draw(0)
+    measure, weights = Equipartition(space, 3), space.prior_draw(0)
     measure({name: 1e6 * w for name, w in weights.items()}, 0)
     assert measure(weights, 0) is None
-    found = measure({name: 2 * w for name, w in weights.items()}, 1)
+    twice = {name: 2 * w for name, w in weights.items()}
+    assert measure(twice, 1) is None
+    found = measure(twice, 2)
     # (2 w - w) . 2 w.
     assert found == pytest.approx({name: 2 * np.sum(w * w) / w.size for name, w in weights.items()}, rel=1e-5)
 

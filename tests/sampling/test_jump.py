@@ -14,7 +14,7 @@ from nonlazy import Network, Posterior, tasks
 from nonlazy.sampling.kernels import _collapsed, _jump, _jump_attempts, _jump_reference, _jump_wells as wells
 from nonlazy.sampling.kernels._collapsed import Collapsed, features, invert
 from nonlazy.sampling.kernels._jump import sweep
-from nonlazy.sampling.kernels._jump_attempts import Candidate, Settings
+from nonlazy.sampling.kernels._jump_attempts import DEFAULT, Candidate, Settings
 from nonlazy.sampling.kernels._jump_table import make_problem, make_table
 from nonlazy.sampling.kernels._potential import Position
 from tests.sampling.jump_exactness import (
@@ -249,7 +249,7 @@ def small() -> tuple[Subject, wells.Table]:
 
 
 def test_a_sweep_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(*small(), _jump.SETTINGS, [1.0, 1.2], 4000)
+    right, wrong = joint_test(*small(), DEFAULT, [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     # Power: changes are made, and a temperature off by a fifth is found.
     assert right[2] > 1.0
@@ -266,7 +266,7 @@ def with_complements() -> tuple[Subject, wells.Table]:
 
 @pytest.mark.statistical
 def test_a_sweep_with_flips_leaves_weights_and_targets_jointly_as_they_are(float64):
-    right, wrong = joint_test(*with_complements(), _jump.SETTINGS, [1.0, 1.2], 4000)
+    right, wrong = joint_test(*with_complements(), DEFAULT, [1.0, 1.2], 4000)
     assert right[0] < Z_LIMIT
     assert right[3] > 1.0
     assert wrong[0] > 2 * Z_LIMIT
@@ -282,19 +282,19 @@ def test_flips_are_tried_where_the_table_has_complements_alone(float64):
 @pytest.mark.statistical
 def test_leaving_out_the_volume_of_the_transport_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump, "log_density", lambda grid, z: 0.0 * jnp.sum(z))
-    ((largest, *_),) = joint_test(*small(), _jump.SETTINGS, 1.0, 12000)
+    ((largest, *_),) = joint_test(*small(), DEFAULT, 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
 def test_leaving_out_the_density_of_the_readout_is_found(float64, monkeypatch):
     monkeypatch.setattr(_jump_attempts, "log_student", lambda settings, wells, label, a, P: 0.0 * jnp.sum(a))
-    ((largest, *_),) = joint_test(*small(), _jump.SETTINGS, 1.0, 12000)
+    ((largest, *_),) = joint_test(*small(), DEFAULT, 1.0, 12000)
     assert largest > 2 * Z_LIMIT
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("settings", [_jump.SETTINGS, Settings(redraw=True, fresh=0.5), Settings(block=1, steps=3)])
+@pytest.mark.parametrize("settings", [DEFAULT, Settings(redraw=True, fresh=0.5), Settings(block=1, steps=3)])
 def test_many_repetitions_find_no_error(float64, settings):
     ((largest, _, accepted, _),) = joint_test(*small(), settings, 1.0, 40000, seed=7)
     assert largest < Z_LIMIT and accepted > 0.5
@@ -305,7 +305,7 @@ def test_many_repetitions_find_no_error(float64, settings):
 def test_coded_networks_agree_with_hamiltonian_monte_carlo(float64, hmc):
     posterior = posterior_of(12, 8, 0.05)
     start = state_of(planted(posterior, (3, 3, 3, 3)), 0.15)
-    z, accepted = against_trajectories(independent(posterior), start, bool(hmc), _jump.SETTINGS if hmc else ALONE)
+    z, accepted = against_trajectories(independent(posterior), start, bool(hmc), DEFAULT if hmc else ALONE)
     assert accepted > ACCEPTED
     assert np.all(np.abs(z) < Z_LIMIT), np.round(z, 2)
 

@@ -1,5 +1,6 @@
 """Compiled programs that outlive the process that compiled them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,11 +64,41 @@ def test_what_is_kept_serves_the_next_run_and_changes_no_bit(cache, tmp_path, mo
         np.testing.assert_array_equal(values, without[name])
 
 
-def test_damaged_programs_are_compiled_again(cache, tmp_path):
+def test_what_is_kept_is_read(cache):
+    counted = [_events(_SMALL, keep_programs()) for _ in range(2)]
+    assert counted[0]["misses"] > 0 and counted[0]["hits"] == 0
+    assert counted[1]["misses"] == 0 and counted[1]["hits"] > 0
+
+
+_SMALL = """
+import json, jax, jax.numpy as jnp
+counts = {"hits": 0, "misses": 0}
+def count(event, **_):
+    for name in counts:
+        counts[name] += event == f"/jax/compilation_cache/cache_{name}"
+jax.monitoring.register_event_listener(count)
+jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((3, 3)))
+print(json.dumps(counts))
+"""
+
+
+def _events(program, kept):
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | kept, capture_output=True, text=True, check=True
+    )
+    return json.loads(said.stdout)
+
+
+def test_damaged_programs_are_compiled_and_kept_again(cache, tmp_path):
     first = _numbers(_draw(tmp_path / "first.zarr"))
+    kept = _entries(cache)
     for there in cache.rglob("*-cache"):
         there.write_bytes(there.read_bytes()[:100])
+        # Not one that is being written.
+        os.utime(there, (1e9, 1e9))
     again = _numbers(_draw(tmp_path / "again.zarr"))
+    assert {name: len(content) for name, content in _entries(cache).items()}.keys() == kept.keys()
+    assert all(len(content) > 100 for content in _entries(cache).values())
     for name, values in first.items():
         np.testing.assert_array_equal(values, again[name])
 
@@ -85,6 +116,15 @@ def test_without_a_place_to_write_nothing_is_kept(cache, monkeypatch):
     assert keep_programs() == {}
 
 
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.setattr(_kept_programs, "cache_folder", homeless)
+    assert keep_programs() == {}
+
+
 def test_a_file_in_the_place_of_the_folder_keeps_nothing(cache):
     cache.write_text("a file")
     assert keep_programs() == {}
@@ -96,9 +136,17 @@ def test_what_was_written_first_goes_where_there_is_too_much(cache, monkeypatch)
     for age in (1, 2, 3, 4):
         (folder / f"{age}-cache").write_bytes(b"x" * 10)
         os.utime(folder / f"{age}-cache", (1e9 - age, 1e9 - age))
+    # What cannot be deleted is in nobody's way.
+    (folder / "xla_gpu_per_fusion_autotune_cache_dir").mkdir()
+    os.utime(folder / "xla_gpu_per_fusion_autotune_cache_dir", (1e8, 1e8))
     monkeypatch.setattr(_kept_programs, "_MOST_BYTES", 25)
+    monkeypatch.setattr(_kept_programs, "_is_damaged", lambda *_: False)
     keep_programs()
-    assert sorted(there.name for there in folder.iterdir()) == ["1-cache", "2-cache"]
+    assert sorted(there.name for there in folder.iterdir()) == [
+        "1-cache",
+        "2-cache",
+        "xla_gpu_per_fusion_autotune_cache_dir",
+    ]
 
 
 WAITING = """
@@ -166,8 +214,11 @@ def test_a_process_that_dies_while_it_compiles_leaves_the_others_free(tmp_path):
         assert first.stdout.readline() == "within\n"
         _go(second)
         time.sleep(0.3)
+        begun = time.monotonic()
         first.kill()
         assert second.stdout.readline() == "within\n"
+    # The lock went with the process: nobody's patience had to end.
+    assert time.monotonic() - begun < _kept_programs._PATIENCE_SECONDS / 3
 
 
 def test_nobody_waits_for_ever(tmp_path, monkeypatch):

@@ -104,8 +104,8 @@ def produce(
     _check_resume(folder, experiments, resume)
     runs: dict[str, Run] = {}
     # Pictures of one experiment are drawn while the chains of the next, in processes of their own, are at work.
-    with ThreadPoolExecutor(1) as background:
-        written: list[Future] = []
+    background, written = ThreadPoolExecutor(1), list[Future]()
+    try:
         for name, experiment in experiments.items():
             announce(name)
             there = (folder / name / RUN).exists()
@@ -122,8 +122,13 @@ def produce(
                 found = report(runs[name], experiment.about.title)
                 inspect(found)
                 written.append(background.submit(write, found, folder / name, name))
+            for one in written:
+                if one.done():
+                    one.result()
         for one in written:
             one.result()
+    finally:
+        background.shutdown(wait=False, cancel_futures=True)
     data = definition.read(runs)
     result = FigureResult(definition, quick, runs, data, judge(CLAIMS, data.measured, quick), folder)
     write_figure(result)

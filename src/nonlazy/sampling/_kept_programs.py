@@ -7,7 +7,9 @@ there is what compiling would give, bit for bit. The folder may be deleted at an
 import hashlib
 import os
 import platform
+import stat
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +21,11 @@ _MOST_BYTES = 2**30
 # A process that compiles for longer than this is not waited for: it may be stopped, or at the other end of a network.
 _PATIENCE_SECONDS = 60.0
 _LISTEN_SECONDS = 0.05
-_MARK, _LOCK = ".compiled", ".lock"
+_MARK, _LOCK, _PROGRAM = ".compiled", ".lock", "-cache"
+# What is younger may be being written.
+_WRITING_SECONDS = 30.0
+# How JAX's entries begin where the package zstandard is installed, which refuses incomplete ones as zlib does.
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
 def keep_programs() -> dict[str, str]:
@@ -35,14 +41,15 @@ def keep_programs() -> dict[str, str]:
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return {}
-    folder = cache_folder() / "compiled" / _processor()
     try:
+        folder = cache_folder() / "compiled" / _processor()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
+        # A user without a home has no cache folder either.
         return {}
     if not os.access(folder, os.W_OK):
         return {}
-    _trim(folder, _MOST_BYTES)
+    _tidy(folder, _MOST_BYTES)
     wanted = {
         "JAX_COMPILATION_CACHE_DIR": str(folder),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -60,16 +67,39 @@ def _processor() -> str:
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 
 
-def _trim(folder: Path, most: int) -> None:
-    """Deletes what was written first until the rest has no more than `most` bytes."""
+def _tidy(folder: Path, most: int) -> None:
+    """Deletes programs that were not written to their end, and what was written first until the rest has no more than
+    `most` bytes."""
+    entries = []
     with suppress(OSError):
-        entries = sorted((there.stat().st_mtime, there.stat().st_size, there) for there in folder.iterdir())
-        excess = sum(size for _, size, _ in entries) - most
-        for _, size, there in entries:
-            if excess <= 0:
-                break
-            there.unlink(missing_ok=True)
-            excess -= size
+        for there in folder.iterdir():
+            with suppress(OSError):
+                # On a GPU XLA has a folder of its own there.
+                if there.is_file():
+                    entries.append((there.stat().st_mtime, there.stat().st_size, there))
+    excess = sum(size for _, size, _ in entries) - most
+    for written, size, there in sorted(entries):
+        with suppress(OSError):
+            if excess > 0 or _is_damaged(there, written):
+                there.unlink()
+                excess -= size
+
+
+def _is_damaged(path: Path, written: float) -> bool:
+    """Whether a program cannot be unpacked. JAX writes in place and never writes again what is there, so that one whose
+    process was killed, or had no room, would be in the way for ever. Those that are whole are marked as read-only."""
+    mode = path.stat().st_mode
+    if not path.name.endswith(_PROGRAM) or not mode & stat.S_IWUSR or time.time() - written < _WRITING_SECONDS:
+        return False
+    content = path.read_bytes()
+    if content.startswith(_ZSTANDARD):
+        return False
+    try:
+        zlib.decompress(content)
+    except zlib.error:
+        return True
+    path.chmod(mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    return False
 
 
 @contextmanager
@@ -85,7 +115,8 @@ def compiling(*what: object) -> Iterator[None]:
 
     folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     name = hashlib.sha256(repr((jax.__version__, what)).encode()).hexdigest()[:16]
-    if not folder or (Path(folder) / (name + _MARK)).exists():
+    enabled = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
+    if not (folder and enabled) or (Path(folder) / (name + _MARK)).exists():
         yield
         return
     mark = Path(folder) / (name + _MARK)

@@ -60,13 +60,20 @@ def check_request(
 
     **Raises:** `nonlazy.errors.InvalidInput` for what `nonlazy.sample` refuses.
     """
-    for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("thin", thin, 1), ("seed", seed, 0)):
+    numbers = (
+        ("draws", draws, 1),
+        ("chains", chains, 1),
+        ("thin", thin, 1),
+        ("seed", seed, 0),
+        ("devices", devices, 1),
+    )
+    for name, value, least in numbers:
         _whole(name, value, least)
     if seed >= 2**31:
         raise InvalidInput(f"seed is {seed}: it must be below 2^31")
     if precision not in _PRECISIONS:
         raise InvalidInput(f"precision is {precision!r}: choose one of {', '.join(_PRECISIONS)}")
-    if not checkpoint_seconds >= 0:
+    if not isinstance(checkpoint_seconds, int | float | np.number) or not checkpoint_seconds >= 0:
         raise InvalidInput(f"checkpoint_seconds is {checkpoint_seconds!r}: it must be 0 or more")
     sampler = resolve_sampler(sampler, posterior)
     start = resolve_start(start, posterior)

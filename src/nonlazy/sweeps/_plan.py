@@ -62,9 +62,12 @@ class Plan:
             return ""
         folder = self.folder / point.name
         record = read_record(folder)
-        if record.state != "missing" and record.identity == identity(point.experiment):
-            return record.state
-        return "begun" if (folder / RUN).exists() else ""
+        known, sampled = identity(point.experiment), (folder / RUN).exists()
+        if record.state != "missing" and record.identity == known:
+            # Numbers that have to be read again need the run.
+            gone = record.state == "done" and not sampled and not record.answers(known, self.sweep.theory)
+            return "" if gone else record.state
+        return "begun" if sampled else ""
 
     def said(self, jobs: Sequence[Job], where: str = "on this machine") -> str:
         """In words that `jobs` are to be run, and how many of them have been begun before."""
@@ -129,7 +132,7 @@ def plan(
     at_once = points_at_once(jobs, [point.experiment for point in chosen])
     tests = check_points(asked.name, chosen, elsewhere=remote)
     if points is None:
-        _check_needs(asked, folder, show, tests)
+        _check_needs(asked, None if overwrite else folder, show, tests)
     return Plan(asked, folder, numbers, at_once, remote, points is not None, overwrite)
 
 
@@ -137,13 +140,13 @@ def _count(points: int) -> str:
     return "1 point" if points == 1 else f"{points} points"
 
 
-def _check_needs(asked: Sweep, folder: Path, show: Sequence[str], tests: bool) -> None:
-    """Refuses to draw what no point of the sweep can have."""
+def _check_needs(asked: Sweep, folder: Path | None, show: Sequence[str], tests: bool) -> None:
+    """Refuses to draw what no point of the sweep can have, and none has in `folder`."""
     where = "--show" if show else "show"
     for name in show or asked.show:
         lacking = need(name, asked, tests)
         # The theory may be there from an earlier call that asked for it.
-        if lacking and quantity(read_result(asked, folder).data, name) is None:
+        if lacking and (folder is None or quantity(read_result(asked, folder).data, name) is None):
             raise InvalidInput(f"{where}: {lacking}")
 
 

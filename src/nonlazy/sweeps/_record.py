@@ -39,7 +39,9 @@ class Record:
     def answers(self, identity: str, theory: bool) -> bool:
         """Whether the point is done, and nothing is left to do for this experiment."""
         asked = self.identity == identity and (self.theory or not theory)
-        return self.state == "done" and self.format == FORMAT and asked
+        # Formats 2 and 3 differ in the theory alone.
+        known = self.format == FORMAT or (self.format == 2 and not self.theory)
+        return self.state == "done" and known and asked
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -30,7 +30,7 @@ from nonlazy.activations import Activation
 from nonlazy.sampling.kernels import _flips
 from nonlazy.sampling.kernels._collapsed import Collapsed, Inverse, draw_readouts, features, invert
 from nonlazy.sampling.kernels._flips import FlipInfo, mirror
-from nonlazy.sampling.kernels._jump_attempts import Neuron, Neurons, Settings, attempt_all, make_randoms
+from nonlazy.sampling.kernels._jump_attempts import DEFAULT, Neuron, Neurons, Settings, attempt_all, make_randoms
 from nonlazy.sampling.kernels._jump_newton import Wells
 from nonlazy.sampling.kernels._jump_reference import (
     Reference,
@@ -46,8 +46,6 @@ from nonlazy.sampling.kernels._potential import Position
 
 
 _REFERENCE_STEPS = 5
-# One step from the frozen starts: with three, as many changes are accepted, at twice the cost.
-SETTINGS = Settings(steps=1)
 # Attempts to flip, for every neuron.
 _FLIPS = 10
 _FLIP_KEY = 3
@@ -68,7 +66,7 @@ def sweep(
     table: Table,
     position: Position,
     key: Array,
-    settings: Settings = SETTINGS,
+    settings: Settings = DEFAULT,
 ) -> tuple[Position, SweepInfo]:
     """One attempt a neuron in random order, flips, then all readouts anew; same precision out as in.
 

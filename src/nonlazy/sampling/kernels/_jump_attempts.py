@@ -19,7 +19,8 @@ from nonlazy.sampling.kernels._jump_newton import Wells, solve_transposed
 class Settings(NamedTuple):
     """What is compiled into a sweep.
 
-    - `block`: neurons that are looked at together. `steps`: joint Newton steps of a well.
+    - `block`: neurons that are looked at together. `steps`: joint Newton steps of a well from the frozen starts; with
+      three about as many changes are accepted, at up to twice the cost.
     - `freedom`, `inflation`: of the Student-t around a well. `floor`: share of labels drawn uniformly.
     - `fresh`: share of proposals with new preactivations from the reference instead of transported ones. `redraw`: also
       propose to redraw a neuron within its code. Both make a sweep ergodic alone; Hamiltonian Monte Carlo does their
@@ -27,7 +28,7 @@ class Settings(NamedTuple):
     """
 
     block: int = 8
-    steps: int = 3
+    steps: int = 1
     freedom: int = 8
     inflation: float = 1.1
     floor: float = 1e-3
