@@ -15,6 +15,7 @@ from nonlazy.sampling._starts import Start, resolve_start
 
 
 ChainMethod = Literal["processes", "batched", "sequential"]
+Whole = int | np.integer
 _PRECISIONS = ("float32", "float64")
 
 
@@ -38,15 +39,15 @@ class Request:
 
 def check_request(
     posterior: Posterior,
-    draws: int,
-    chains: int = 1,
-    seed: int = 0,
+    draws: Whole,
+    chains: Whole = 1,
+    seed: Whole = 0,
     start: Start | str = "prior",
     moves: Moves | str | None = None,
     *,
     sampler: Sampler | str | None = None,
-    warmup: int | None = None,
-    thin: int = 1,
+    warmup: Whole | None = None,
+    thin: Whole = 1,
     precision: Literal["float32", "float64"] = "float32",
     chain_method: ChainMethod | None = None,
     devices: int = 1,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from nonlazy._machine import cache_folder
 from nonlazy.errors import DataError
 from nonlazy.tasks import _cifar_binary
 from nonlazy.tasks._archive import read_members

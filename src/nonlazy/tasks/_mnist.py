@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from nonlazy._machine import cache_folder
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.tasks._check import chosen_classes
 from nonlazy.tasks._download import RemoteFile, fetch
