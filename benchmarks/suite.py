@@ -1,6 +1,6 @@
 """The whole suite, one measurement after another, into one folder: tables as text, numbers as JSON.
 
-python benchmarks/suite.py results            # about an hour; what is there already is not run again
+python benchmarks/suite.py results            # an hour and a half; what is there already is not run again
 python benchmarks/suite.py results --quick    # small networks: does it work?
 python benchmarks/suite.py --list
 """

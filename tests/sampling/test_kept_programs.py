@@ -104,10 +104,12 @@ def test_damaged_programs_are_compiled_and_kept_again(cache, tmp_path):
 
 
 def test_what_the_environment_says_stands(cache, monkeypatch):
-    monkeypatch.setenv(LEAST, "3")
-    assert set(keep_programs()) == {FOLDER}
     monkeypatch.setenv(FOLDER, "elsewhere")
+    assert keep_programs() == {LEAST: "0"}
+    monkeypatch.setenv(LEAST, "3")
     assert keep_programs() == {}
+    monkeypatch.delenv(FOLDER)
+    assert set(keep_programs()) == {FOLDER}
 
 
 def test_without_a_place_to_write_nothing_is_kept(cache, monkeypatch):

@@ -21,6 +21,7 @@ _MOST_BYTES = 2**30
 # A process that compiles for longer than this is not waited for: it may be stopped, or at the other end of a network.
 _PATIENCE_SECONDS = 60.0
 _LISTEN_SECONDS = 0.05
+_FOLDER, _LEAST = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 _MARK, _LOCK, _PROGRAM = ".compiled", ".lock", "-cache"
 # What is younger may be being written.
 _WRITING_SECONDS = 30.0
@@ -35,12 +36,13 @@ def keep_programs() -> dict[str, str]:
     as on a GPU: `os.environ.update(keep_programs())` before JAX is imported.
 
     **Returns:** `JAX_COMPILATION_CACHE_DIR`, the folder `compiled` within `nonlazy` in the user's cache folder, one for
-    each kind of processor, and `JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`; not those that are set already, and
-    nothing where another folder is named or there is no place to write. Where the folder holds more than 1 GiB, what
-    was written first is deleted.
+    each kind of processor, and `JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`, so that small programs are kept as well;
+    not those that are set already, and nothing where there is no place to write. Where the folder holds more than
+    1 GiB, what was written first is deleted, and so is what was not written to its end.
     """
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return {}
+    small = {} if _LEAST in os.environ else {_LEAST: "0"}
+    if _FOLDER in os.environ:
+        return small
     try:
         folder = cache_folder() / "compiled" / _processor()
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,11 +52,7 @@ def keep_programs() -> dict[str, str]:
     if not os.access(folder, os.W_OK):
         return {}
     _tidy(folder, _MOST_BYTES)
-    wanted = {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    return {name: value for name, value in wanted.items() if name not in os.environ}
+    return {_FOLDER: str(folder), **small}
 
 
 def _processor() -> str:
