@@ -171,7 +171,8 @@ def open_sweep(folder: str | Path, sweep: Sweep | None = None) -> SweepResult:
 
     folder = Path(folder).expanduser()
     if not (folder / SWEEP).is_file():
-        raise StoreError(f"{folder} holds no sweep: give the folder that nonlazy sweep wrote")
+        advice = "give the folder that nonlazy sweep wrote" if sweep is None else "run it first, or name its folder"
+        raise StoreError(f"{folder} holds no sweep: {advice}")
     if sweep is not None:
         check_folder(folder, sweep, overwrite=False)
     return read_result(sweep or load(folder), folder)
