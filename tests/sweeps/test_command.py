@@ -87,6 +87,13 @@ def test_gathering_runs_nothing(made, here):
     assert "nonlazy sweep two.toml --out elsewhere goes on with the others" in said
 
 
+def test_points_alone_say_how_to_gather_them(made, here):
+    shutil.copytree(made.folder, here / "elsewhere")
+    code, said = invoke("two.toml", "--point", "1", "--out", "elsewhere")
+    assert code == 1 and "1 of 1 points done." in said
+    assert "Nothing was gathered: nonlazy sweep two.toml --out elsewhere --gather does that" in said
+
+
 def test_a_dry_run_says_what_the_run_would_say(made, here):
     """Of the folder, whether it is taken, and which points are done."""
     folder = here / "nonlazy-sweep-two"

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.markers import CARETUP
 
 from nonlazy import sweeps
 from nonlazy.sweeps._absence import absent, need
@@ -47,9 +48,10 @@ def marks(axes):
     """Faces of the points that are drawn, by their places."""
     found = {}
     for line in axes.lines:
-        if line.get_marker() == "o":
+        if line.get_marker() in ("o", CARETUP):
+            face = "open" if line.get_markerfacecolor() == "white" else "full"
             for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True):
-                found[float(x)] = (float(y), "open" if line.get_markerfacecolor() == "white" else "full")
+                found[float(x)] = (float(y), "at the axis" if line.get_marker() == CARETUP else face)
     return found
 
 
@@ -177,9 +179,9 @@ def test_curves_cross_what_is_not_certified_and_mark_points_without_a_number_on_
     figure = draw(sweep, gather(sweep, records), "train_error")
     (axes,) = figure.axes
     assert crosses(axes) == {(0.01, 2.0)}
-    assert marks(axes) == {0.01: (1.0, "full"), 0.1: (0.0, "open")}
+    assert marks(axes) == {0.01: (1.0, "full"), 0.1: (0.0, "at the axis")}
     assert "theory, not certified" in [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "open on the axis: not converged" in texts(figure) and "cross: " in texts(figure)
+    assert "triangle at the axis: not converged" in texts(figure) and "cross: " in texts(figure)
     certified = draw(sweep, gather(sweep, [solved(1.0, 2.0)] * 3), "train_error")
     assert not crosses(certified.axes[0]) and "certified" not in texts(certified)
 

@@ -167,7 +167,7 @@ def sweep(
         Console(stderr=True).print(f"\n{said}: {command} goes on from there.", soft_wrap=True, markup=False)
         raise typer.Exit(INTERRUPTED) from None
     chosen = None if points is None else [asked.points[number].name for number in asked.select(points)]
-    conclude(console, result, folder, chosen, command)
+    conclude(console, result, folder, chosen, command, _named(source, quick, out, asked.name))
 
 
 def _list(console: "Console") -> None:
@@ -230,12 +230,20 @@ def _gather(console: "Console", source: str, out: Path | None, quick: bool, show
     assert out is not None
     result = sweeps.open_sweep(out, asked)
     result.write(show)
+    said = _named(source, quick, None if there is not None else out, result.sweep.name)
+    conclude(console, result, Path(out), None, said, said)
+
+
+def _named(source: str, quick: bool, out: Path | None, name: str) -> str:
+    """The command for these results, without further options."""
+    from nonlazy.figures import results_folder
+
     parts = ["nonlazy", "sweep", source]
-    if there is None and quick:
+    if quick:
         parts.append("--quick")
-    if there is None and out != results_folder(f"sweep-{result.sweep.name}", None):
+    if out is not None and out != results_folder(f"sweep-{name}", None):
         parts += ["--out", str(out)]
-    conclude(console, result, Path(out), None, shlex.join(parts))
+    return shlex.join(parts)
 
 
 def _check_alone(what: str, others: dict[str, object]) -> None:

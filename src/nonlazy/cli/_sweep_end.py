@@ -28,11 +28,13 @@ def standing(asked: "Sweep", folder: Path, points: str | None) -> str:
     return ", ".join([*parts, f"{begun} begun", f"{missing - begun} to do"])
 
 
-def conclude(console: "Console", result: "SweepResult", folder: Path, chosen: list[str] | None, command: str) -> None:
+def conclude(
+    console: "Console", result: "SweepResult", folder: Path, chosen: list[str] | None, command: str, name: str
+) -> None:
     """Says what became of the points; exits with 1 where one failed, is missing, or has not converged.
 
     **Arguments:** `chosen`: the names of the points that were asked for, None for all, which are then gathered;
-    `command`: what goes on with those that are not done.
+    `command`: what goes on with those that are not done; `name`: the command for the results, without options.
     """
     names = [point.name for point in result.sweep.points] if chosen is None else chosen
     failed = {name: error for name, error in result.failed.items() if name in names}
@@ -61,7 +63,10 @@ def conclude(console: "Console", result: "SweepResult", folder: Path, chosen: li
     if failed or missing:
         said += f"; {command} goes on with the others"
     console.print(said + ".", markup=False, highlight=False, soft_wrap=True)
-    if chosen is None:
+    if chosen is not None:
+        said = f"In {folder}: a folder a point. Nothing was gathered: {name} --gather does that"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
+    else:
         gathered = (folder / "results.csv").stat().st_mtime
         # Pictures that are older were drawn of other points.
         files = ["results.csv", "results.zarr", *sorted(

@@ -17,7 +17,7 @@ PANEL = 3.0  # inches
 # Numbers that are a factor of this apart are drawn on a logarithmic scale.
 DECADES = 100.0
 NOT_CONVERGED = "open: chains have not converged (R-hat of 1.05 or more, or one chain alone)"
-AT_THE_FOOT = "open on the axis: not converged, and without this number"
+AT_THE_FOOT = "triangle at the axis: not converged, and without this number"
 NOT_CERTIFIED = "cross: the theory's solution is not certified, no bound proves that it is the optimum"
 _CHARACTERS = 15  # of a title, in an inch
 _SMALL_CHARACTERS = 22  # of the small print, as `plots.caption` breaks it

@@ -47,8 +47,8 @@ def curve(sweep: Sweep, data: xarray.DataTree, name: str, values: xarray.DataArr
         heights = values.values.astype(float)
         if theory is not None:
             axes.plot(
-                places[order], theory.values[order], "-" if joined else "_", color=_style.THEORY, linewidth=1,
-                label="theory",
+                places[order], theory.values[order], ".-" if joined else "_", color=_style.THEORY, linewidth=1,
+                markersize=4, label="theory",
             )  # fmt: skip
         elif joined:
             axes.plot(places[order], heights[order], "-", color=_style.PALETTE[0], linewidth=0.8)
@@ -181,9 +181,12 @@ def _foot(
     zeros = np.zeros(lacking.size)
     where = (lacking, zeros) if along == "x" else (zeros, lacking)
     transform = axes.get_xaxis_transform() if along == "x" else axes.get_yaxis_transform()
+    from matplotlib.markers import CARETRIGHT, CARETUP
+
+    # A circle there would be taken for a number; these point at the axis from outside.
+    marker = CARETUP if along == "x" else CARETRIGHT
     axes.plot(
-        *where, "o", color=_style.PALETTE[0], markerfacecolor="white", markersize=3.5, markeredgewidth=0.8,
-        transform=transform, clip_on=False, zorder=5,
+        *where, linestyle="", marker=marker, color="0.45", markersize=4.5, transform=transform, clip_on=False, zorder=5,
     )  # fmt: skip
     return [AT_THE_FOOT]
 
