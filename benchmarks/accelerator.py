@@ -1,7 +1,7 @@
 """What a device makes of the sampler: on a GPU where JAX sees one, else on the CPU.
 
-Gradients against their own matrix products, chains in batches, what matrix products of lower precision cost, and a step
-of the paper's Fig. 7 against the limits of the device.
+Gradients against their own matrix products, chains in batches, what matrix products of lower precision cost, what
+single precision does at low temperatures, and a step of the paper's Fig. 7 against the limits of the device.
 
 python benchmarks/accelerator.py --help
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _accelerator import gradients, precision
+from _accelerator import gradients, precision, rounding
 from _accelerator.rates import rates
 from _sampling.cases import FIGURES
 from _scaling.sizes import Size
@@ -24,6 +24,7 @@ _TARGET = 1.5
 _WIDTH = 116
 _FIGURE_7 = Size(50_000, 3072, 1000, 2, 10)
 _CASES = ((2, "sigmoid"), (3, "sigmoid"), (6, "sigmoid"))
+_TEMPERATURES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 def main() -> int:
@@ -32,24 +33,33 @@ def main() -> int:
     parser.add_argument("--gradient", action="store_true", help="a gradient over its matrix products and one bare pass")
     parser.add_argument("--chains", action="store_true", help="chains at once: time of a gradient for each")
     parser.add_argument("--precision", action="store_true", help="acceptance and bias in lower precision")
+    parser.add_argument("--rounding", action="store_true", help="energies in float32 and float64, by temperature")
     parser.add_argument("--figure7", action="store_true", help="a step of Fig. 7 at full size (12 GB of memory)")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each number (default: 3)")
-    parser.add_argument("--iterations", type=int, default=400, help="of each chain of --precision (default: 400)")
+    parser.add_argument(
+        "--iterations", type=int, default=400, help="of each chain of --precision and --rounding (default: 400)"
+    )
     parser.add_argument("--quick", action="store_true", help="small networks: does it work?")
     parser.add_argument("--out", type=Path, help="write the numbers to this file, as JSON")
     arguments = parser.parse_args()
     for name in ("seconds", "iterations"):
         if not getattr(arguments, name) > 0:
             parser.error(f"--{name} is {getattr(arguments, name)}: it must be above 0")
-    chosen = [name for name in ("gradient", "chains", "precision", "figure7") if getattr(arguments, name)]
-    chosen = chosen or ["gradient", "chains", "precision"]
+    names = ("gradient", "chains", "precision", "rounding", "figure7")
+    chosen = [name for name in names if getattr(arguments, name)] or ["gradient", "chains", "precision", "rounding"]
     import jax
 
     device = jax.devices()[0]
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(f"Device: {device.device_kind} ({device.platform}); JAX {jax.__version__}; sigmoid, float32.")
     results: dict[str, Any] = {"device": device.device_kind, "platform": device.platform}
-    measured = {"gradient": _gradient, "chains": _chains, "precision": _precision, "figure7": _figure7}
+    measured = {
+        "gradient": _gradient,
+        "chains": _chains,
+        "precision": _precision,
+        "rounding": _rounding,
+        "figure7": _figure7,
+    }
     for name in chosen:
         results[name] = measured[name](console, arguments)
     if arguments.out:
@@ -107,6 +117,28 @@ def _precision(console: Console, arguments: Any) -> Any:
         "Gradients, energies: precision of matrix products. Log density: its mean less that in float32. Monte Carlo "
         "errors in brackets. Equipartition: (x - c) . dU/dx of the first layer, further layers and "
         "readouts over their number, less 1, its mean in the posterior.\n"
+    )
+    return found
+
+
+def _rounding(console: Console, arguments: Any) -> Any:
+    cases = [FIGURES[3]["sigmoid"].quick()] if arguments.quick else [FIGURES[f][name] for f, name in _CASES]
+    found = []
+    for case in cases:
+        rows = rounding.measure(case, _TEMPERATURES, arguments.iterations, seed=0)
+        table = Table("T", "step size", "acceptance", "|energy error|", "rounding", "largest", "in acceptance")
+        for row in rows:
+            numbers = ("energy_error", "rounding", "largest", "changed")
+            table.add_row(
+                f"{row['temperature']:g}", f"{row['step_size']:.2g}", f"{row['acceptance']:.2f}",
+                *(f"{row[name]:.2g}" for name in numbers),
+            )  # fmt: skip
+        console.print(f"{case}; {arguments.iterations} trajectories", markup=False)
+        console.print(table)
+        found.append({"case": case.as_dict(), "rows": rows})
+    console.print(
+        "Rounding: energy error of a trajectory in float32 less that in float64, from the same start: median and "
+        "largest, and by how much it changes the chance of acceptance on average.\n"
     )
     return found
 

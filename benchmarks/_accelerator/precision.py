@@ -121,8 +121,8 @@ def measure(case: Case, iterations: int, seed: int) -> list[dict[str, Any]]:
     from nonlazy.sampling.kernels import _hamiltonian
     from nonlazy.sampling.kernels._potential import gradient, loss_of, squares
 
-    loop = _settled(case, seed)
-    architecture = _architecture(loop)
+    loop = settled(case, seed)
+    architecture = architecture_of(loop)
     step = float(np.exp(np.asarray(loop.state.log_step)))
     hmc = loop.job.sampler
     settings = map(jnp.float32, (hmc.trajectory_length, step, hmc.jitter))
@@ -184,7 +184,7 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(ess))
 
 
-def _settled(case: Case, seed: int) -> Any:
+def settled(case: Case, seed: int) -> Any:
     """The driver loop of a chain after its warm-up and a draw."""
     import nonlazy as nl
     from nonlazy.sampling import _chain
@@ -201,7 +201,7 @@ def _settled(case: Case, seed: int) -> Any:
     return kept[-1]
 
 
-def _architecture(loop: Any) -> Any:
+def architecture_of(loop: Any) -> Any:
     from nonlazy.sampling.kernels._potential import Architecture
 
     network = loop.job.posterior.network

@@ -273,9 +273,12 @@ STATES = 8
 REPETITIONS = 1024
 
 
-def ranks(name, *, moves=None, rotations=0, length=0.5, step_size=0.25, temperature=None, adjusted=1, seed=1):
-    """p-value of `exact_rank` for fused iterations, one network after the other: the loss and |a|^2."""
-    posterior = small_posterior(name, width=3, T=0.1, readout_variance=1.0, weight_variance=(1.0,))
+def ranks(name, *, moves=None, rotations=0, length=0.5, step_size=0.25, temperature=None, adjusted=1, seed=1, T=0.1):
+    """p-value of `exact_rank` for fused iterations, one network after the other: the loss and |a|^2.
+
+    `temperature` is what the iterations believe, where it is not the posterior's `T`.
+    """
+    posterior = small_posterior(name, width=3, T=T, readout_variance=1.0, weight_variance=(1.0,))
     problem = pieces(posterior, dtype=np.float32)[2]
     kernel = kernel_of(posterior, moves)
     iterate = FusedIteration(kernel)

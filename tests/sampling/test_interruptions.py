@@ -146,11 +146,20 @@ class Sampling:
         )
 
     def wait_for(self, draws: int) -> None:
+        """Returns when there are as many draws. The process and its own stand still then, and whenever the draws are
+        counted: on a busy machine they would be at their end before it is known that they have begun."""
         limit = time.monotonic() + 120
-        while self._draws() < draws:
+        while True:
             assert self.process.poll() is None, f"ended too early: {self.process.communicate()[1]}"
+            os.killpg(self.process.pid, signal.SIGSTOP)
+            if self._draws() >= draws:
+                return
             assert time.monotonic() < limit
-            time.sleep(0.01)
+            self.go_on(0.02)
+
+    def go_on(self, seconds: float) -> None:
+        os.killpg(self.process.pid, signal.SIGCONT)
+        time.sleep(seconds)
 
     def _draws(self) -> int:
         try:
@@ -160,6 +169,7 @@ class Sampling:
 
     def end(self, how: signal.Signals) -> str:
         os.killpg(self.process.pid, how)
+        os.killpg(self.process.pid, signal.SIGCONT)
         return self.process.communicate(timeout=60)[1]
 
 
@@ -169,7 +179,7 @@ def test_a_killed_process_goes_on_bit_for_bit(tmp_path, more):
     for first in (1, 600):
         sampling = Sampling(path, "sequential")
         sampling.wait_for(first)
-        time.sleep(rng.uniform(0.0, 0.1))
+        sampling.go_on(rng.uniform(0.0, 0.1))
         sampling.end(signal.SIGKILL)
         assert sampling.process.returncode == -signal.SIGKILL
         run = open_run(path)

@@ -58,9 +58,12 @@ class Row:
         return f"{self.sampler}; L = {self.depth}, {self.activation}, {self.inputs}; {self.test}"
 
 
-def _ranks(sampler: str, activation: str, make: Callable, depth: int = 1, orthogonal: bool = True, readout="non-lazy"):
+def _ranks(
+    sampler: str, activation: str, make: Callable, depth: int = 1, orthogonal: bool = True, readout="non-lazy",
+    T: float = 0.1,
+) -> Row:  # fmt: skip
     def p_value(seed: int) -> float:
-        case = exact_rank.tiny(activation, depth=depth, readout=readout, orthogonal=orthogonal)
+        case = exact_rank.tiny(activation, depth=depth, readout=readout, orthogonal=orthogonal, T=T)
         return exact_rank.p_value(case, make(case), seed)
 
     inputs = "orthogonal" if orthogonal else "correlated"
@@ -204,6 +207,11 @@ ROWS = (
     _geweke("pair rotations", "relu", lambda case: rotations(), depth=2, orthogonal=False),
     _geweke("rotations of linear layers", "linear", _rotation_of_layers, depth=3, orthogonal=False),
     *(_sample(what, case) for what, case in _WHOLE_RUNS),
+    # In single precision, as all rows of ranks; steps for an acceptance of 0.77 or more.
+    _ranks("HMC at T = 1e-4", "sigmoid", lambda case: hamiltonian(0.008, length=0.25), T=1e-4),
+    _ranks("HMC at T = 1e-4", "sigmoid", lambda case: hamiltonian(0.008, length=0.25), depth=3, T=1e-4),
+    _ranks("HMC at T = 1e-4", "sigmoid", lambda case: hamiltonian(0.008, length=0.25), orthogonal=False, T=1e-4),
+    _fused("HMC at T = 1e-4, fused", "sigmoid", length=0.25, step_size=0.008, T=1e-4),
 )  # fmt: skip
 SHARE = FAMILY_WISE / len(ROWS)
 

@@ -86,6 +86,12 @@ def test_the_joint_test_finds_a_temperature_off_by_a_fifth(kind):
     assert joint.p_value(case, kernel, 6, wrong) < REJECTED
 
 
+def test_ranks_find_a_temperature_off_by_a_fifth_where_it_is_low():
+    case = exact_rank.tiny("sigmoid", T=1e-4)
+    wrong = case.problem(temperature=1.2e-4)
+    assert exact_rank.p_value(case, hamiltonian(0.008, length=0.25), 6, wrong) < REJECTED
+
+
 @pytest.mark.parametrize("kind", ["hamiltonian", "langevin"])
 def test_the_joint_test_finds_a_missing_metropolis_test(kind):
     case = exact_rank.tiny("sigmoid")

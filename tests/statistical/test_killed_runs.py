@@ -1,7 +1,6 @@
 """Sampling that is killed with SIGKILL twenty times, at random moments, ends with the bits of an uninterrupted run."""
 
 import signal
-import time
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def test_twenty_kills_of_sampling_change_no_bit(tmp_path, monkeypatch, compiled_
     for kill in range(KILLS):
         sampling = Sampling(path, "sequential")
         sampling.wait_for(done + 1)
-        time.sleep(rng.uniform(0.0, 0.2))
+        sampling.go_on(rng.uniform(0.0, 0.2))
         sampling.end(signal.SIGKILL)
         assert sampling.process.returncode == -signal.SIGKILL, f"it was done before kill {kill + 1}"
         run = open_run(path)
