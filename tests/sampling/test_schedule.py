@@ -20,8 +20,8 @@ def posterior(activation="sigmoid", temperature=T, task=TASK):
     return Posterior(Network(5, 1, activation), task, temperature)
 
 
-def phases(start: Start = PRIOR, sampler: Sampler = PLAIN, warmup=30, moves=None, activation="sigmoid"):
-    where = posterior(activation)
+def phases(start: Start = PRIOR, sampler: Sampler = PLAIN, warmup=30, moves=None, activation="sigmoid", temperature=T):
+    where = posterior(activation, temperature)
     return warmup_phases(where, resolve_sampler(sampler, where), moves, start, warmup)
 
 
@@ -62,6 +62,21 @@ def test_annealing_cools_log_linearly_from_its_temperature_to_the_posteriors():
     assert all(phase.temperature_at(3) == T for phase in phases(Annealed(1.0, 5))[1:])
     assert Phase("one", 1, (1.0, 0.1)).temperature_at(0) == 0.1
     assert Phase("cold", 3, (0.0, 0.0)).temperature_at(1) == 0.0
+
+
+@pytest.mark.parametrize("temperature, iterations", [(9e-4, 5), (1e-4, 100), (1e-5, 200)])
+def test_low_temperatures_are_reached_by_cooling_a_quench(temperature, iterations):
+    cooling, *others = phases(temperature=temperature)
+    assert (cooling.name, cooling.iterations, cooling.temperature) == ("cooling", iterations, (1e-3, temperature))
+    assert cooling.jump_every == 0 and cooling.recovery > 1
+    assert [phase.name for phase in others] == ["quench", "adaptation", "averaging"]
+    assert all(phase.temperature == (temperature, temperature) for phase in others)
+    first, cooling, *_ = phases(Continuation((0.0,), 7), temperature=temperature)
+    assert (first.name, first.temperature, cooling.name) == ("y- = 0", (1e-3, 1e-3), "cooling")
+    assert phases(temperature=temperature, warmup=0) == ()
+    for start, sampler in ((Annealed(0.5, 4), PLAIN), (Planted(((1, 0, 0),)), PLAIN), (PRIOR, Langevin())):
+        assert "cooling" not in [phase.name for phase in phases(start, sampler, temperature=temperature)]
+    assert phases(temperature=1e-3)[0].name == "quench"
 
 
 @pytest.mark.parametrize("temperature", [T, T / 2])

@@ -3,7 +3,8 @@
 Measured on the paper's posteriors: a quench from the prior at the target temperature finds the right set of codes,
 while annealing from the symmetric phase freezes sigmoidal networks in the wrong one; and a steep quench drives the
 adapted step size down so far that it needs hundreds of iterations to recover, unless its way up is made faster
-(`recovery`).
+(`recovery`). Below T = 1e-3 it does not recover: there the quench goes to 1e-3, far below that phase, and is cooled to
+the target from there.
 """
 
 import math
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from nonlazy.errors import InvalidInput
 from nonlazy.posterior import Posterior
 from nonlazy.sampling._samplers import HMC, GradientDescent, Jumps, Langevin, Moves, Rotations, Sampler
-from nonlazy.sampling._starts import Annealed, Continuation, Outliers, Planted, Start
+from nonlazy.sampling._starts import Annealed, Continuation, Outliers, Planted, Prior, Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,10 @@ _JUMP_LEARNING = 0.2
 # and the usual adaptation takes hundreds of iterations to get there and back.
 _SETTLING = 40
 _SETTLING_GAIN = 0.5
+# At the prior the energy is some N P / T: below this temperature the steps that it asks for are so small that chains of
+# deep networks, and of wide ones at a tenth of it, are nowhere near the posterior when the warm-up ends.
+_QUENCH_TEMPERATURE = 1e-3
+_COOLING_PER_DECADE = 100
 
 
 def default_warmup(posterior: Posterior, sampler: Sampler, moves: Moves | None) -> int:
@@ -137,11 +142,20 @@ def warmup_phases(
             raise InvalidInput(f"annealing starts at temperature {T0}, not above the posterior's T = {T}")
         annealing = replace(phases[0], name="annealing", iterations=start.iterations, temperature=(T0, T))
         phases = [annealing, *(replace(phase, step_size=None) for phase in phases)]
+    cooled = isinstance(sampler, HMC) and T < _QUENCH_TEMPERATURE and warmup > 0
+    T0 = _QUENCH_TEMPERATURE if cooled else T
+    if cooled and isinstance(start, Prior | Continuation):
+        iterations = math.ceil(_COOLING_PER_DECADE * math.log10(T0 / T))
+        cooling = replace(phases[0], name="cooling", iterations=iterations, temperature=(T0, T))
+        phases = [cooling, *(replace(phase, step_size=None) for phase in phases)]
     if isinstance(start, Continuation):
         stages = [
-            replace(phases[0], name=f"y- = {y:g}", iterations=start.iterations, targets=with_y_minus(posterior, y))
+            replace(
+                phases[0], name=f"y- = {y:g}", iterations=start.iterations, targets=with_y_minus(posterior, y),
+                temperature=(T0, T0),
+            )
             for y in start.y_minus
-        ]
+        ]  # fmt: skip
         stages = [stages[0], *(replace(stage, step_size=None) for stage in stages[1:])]
         phases = [*stages, *(replace(phase, step_size=None) for phase in phases)]
     return tuple(phase for phase in phases if phase.iterations > 0)
