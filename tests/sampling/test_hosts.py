@@ -56,6 +56,7 @@ def chains_on_hosts(port: int, host: int, hosts: int, folder: str) -> None:
         "one device": request("one", devices=None),
         "three devices": request("three", devices=3),
         "a store of something else": request("whole", seed=5),
+        "overwriting, with another seed": request("whole", seed=host, overwrite=True),
         "nothing to resume": request("nothing", resume=True),
     }
 
@@ -118,6 +119,8 @@ def test_what_one_host_cannot_do_all_refuse(said):
     assert first["another seed"].startswith("StoreError: host 1 asks for another run: all hosts must make the same")
     assert "seed is 0 there and 1 here" in second["another seed"]
     for host in (first, second):
+        # The run that is there stays: other tests read it.
+        assert host["overwriting, with another seed"].startswith("SamplingError: the request of host 1 is not that of")
         assert host["no store"].startswith("InvalidInput: store is None, and JAX runs on several hosts")
         assert "give devices='all'" in host["one device"]
         assert "devices is 3, and JAX runs on 2 hosts with 4 (cpu) devices" in host["three devices"]

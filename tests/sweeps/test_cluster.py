@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from nonlazy import sweeps
+from nonlazy.errors import InvalidInput
 from nonlazy.figures import RUN
 from nonlazy.sweeps import _attempts
 from nonlazy.sweeps._cluster import run_on_cluster
@@ -96,3 +98,32 @@ def test_a_point_that_fails_on_a_worker_is_recorded_there(made, client, tmp_path
     result = sweeps.sweep(file, folder, cluster=client.scheduler.address, progress=False)
     assert list(result.failed) == [point] and RUN in result.failed[point]
     assert [record.state for record in result.records] == ["done", "failed"]
+
+
+def test_a_worker_without_nonlazy_says_so(tmp_path):
+    """It would die of a task that it cannot unpack, without a word, and so would the next one."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text("import sys\nsys.modules['nonlazy'] = None\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(broken)}
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address, "--nthreads", "1"]
+        worker = subprocess.Popen(
+            [*command, "--no-nanny", "--no-dashboard"], env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL
+        )
+        try:
+            file = write_files(tmp_path)
+            address = cluster.scheduler_address
+            result = sweeps.sweep(file, tmp_path / "results", cluster=address, points="0", progress=False)
+        finally:
+            worker.kill()
+            worker.wait()
+    assert "the worker cannot run it: ModuleNotFoundError" in result.records[0].error
+    assert "is this version of nonlazy installed there?" in result.records[0].error
+
+
+def test_a_scheduler_file_that_is_none_is_refused(tmp_path):
+    file = write_files(tmp_path)
+    (tmp_path / "scheduler.json").write_text("x = 1", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="no Dask scheduler answers at the one of"):
+        sweeps.sweep(file, tmp_path / "results", scheduler_file=tmp_path / "scheduler.json")

@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 
 from nonlazy._machine import cores, end_with_parent
+from nonlazy._whole_files import write_text
 from nonlazy.cli._errors import INTERRUPTED, NOT_CONVERGED
-from nonlazy.figures import FIGURES, FigureDefinition, results_folder, write_text
+from nonlazy.figures import FIGURES, FigureDefinition, results_folder
 from nonlazy.figures._duration import duration
 from nonlazy.figures.claims import claims_page, gather
 

@@ -28,7 +28,6 @@ from nonlazy.figures._produce import (
     FigureResult as FigureResult,
     produce as produce,
     write_figure as write_figure,
-    write_text as write_text,
 )
 from nonlazy.figures._report import (
     Report as Report,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from nonlazy._whole_files import write_text
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.experiments import Experiment
 from nonlazy.sampling import Run, sample
@@ -11,6 +12,7 @@ from nonlazy.sampling import Run, sample
 
 RUN = "run.zarr"
 EXPERIMENT = "experiment.toml"
+_LONG = 100
 
 
 def results_folder(name: str, out: str | Path | None) -> Path:
@@ -18,9 +20,17 @@ def results_folder(name: str, out: str | Path | None) -> Path:
 
     **Raises:** `nonlazy.errors.InvalidInput` where it or a folder that it would lie in is a file.
     """
-    folder = Path(f"nonlazy-{name}") if out is None else Path(out).expanduser()
-    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if nearest.exists() and not nearest.is_dir():
+    try:
+        folder = Path(f"nonlazy-{name}") if out is None else Path(out).expanduser()
+        nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+        is_file = nearest.exists() and not nearest.is_dir()
+    except RuntimeError as error:
+        raise InvalidInput(f"{out}: {error}; write the folder out") from None
+    except OSError as error:
+        said = str(out or name)
+        said = said if len(said) <= _LONG else f"{said[:_LONG]}..."
+        raise InvalidInput(f"{said} cannot be used: {error.strerror}; choose another folder") from None
+    if is_file:
         raise InvalidInput(f"{nearest} is a file: give a folder for the results")
     return folder
 
@@ -58,7 +68,7 @@ def sample_experiment(
         if begins:
             for path in before:
                 _remove(path)
-            _write(folder / EXPERIMENT, experiment.to_toml())
+            write_text(folder / EXPERIMENT, experiment.to_toml())
         run = sample(
             posterior,
             store=store,
@@ -74,7 +84,7 @@ def sample_experiment(
             _restore(folder, before, made)
         raise
     if not begins:
-        _write(folder / EXPERIMENT, experiment.to_toml())
+        write_text(folder / EXPERIMENT, experiment.to_toml())
     return run
 
 
@@ -126,10 +136,3 @@ def _remove(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise StoreError(f"{path} cannot be removed: {error.strerror}; choose another folder") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another folder") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import xarray
 
+from nonlazy._whole_files import unwritable
 from nonlazy.errors import StoreError
 
 
@@ -27,7 +28,7 @@ def write_panels(panels: xarray.DataTree, path: Path) -> Path:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another folder") from None
+        raise unwritable(path, error) from None
     return path
 
 

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nonlazy.errors import InvalidInput, StoreError
+from nonlazy._whole_files import write_text
+from nonlazy.errors import InvalidInput
 from nonlazy.experiments import Experiment
 from nonlazy.figures._definition import FigureData, FigureDefinition
 from nonlazy.figures._experiment import RUN, results_folder, sample_experiment
@@ -150,18 +151,6 @@ def write_figure(result: FigureResult) -> tuple[Path, ...]:
     for suffix, text in (("csv", _table(result.data)), ("json", json.dumps(result.to_dict(), indent=2) + "\n")):
         paths.append(write_text(folder / f"{name}.{suffix}", text))
     return tuple(paths)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Writes a text file, and returns its path.
-
-    **Raises:** `nonlazy.errors.StoreError` where it cannot be written.
-    """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another folder") from None
-    return path
 
 
 def _check_resume(folder: Path, experiments: Mapping[str, Experiment], resume: bool | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from nonlazy._whole_files import write_text
 from nonlazy.codes import CodingScheme, detect
 from nonlazy.diagnostics import Equilibrium, equilibrium
 from nonlazy.errors import InvalidInput, StoreError, TheoryError
@@ -157,11 +158,7 @@ def write(found: Report, folder: Path, name: str) -> tuple[Path, ...]:
     if found.prediction is not None:
         paths += plots.save(plots.compare(found.run, found.prediction), folder / f"{name}-theory")
     numbers = folder / f"{name}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        numbers.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
+    write_text(numbers, json.dumps(found.to_dict(), indent=2) + "\n")
     return (*paths, numbers)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nonlazy.errors import StoreError
+from nonlazy._whole_files import replace_text, unwritable
 from nonlazy.experiments import Experiment
 from nonlazy.figures._panels import with_plain_text
 from nonlazy.figures._plain import plain
@@ -55,7 +55,7 @@ def write_prediction(prediction: Prediction, folder: Path, name: str) -> tuple[P
     store, text = folder / f"{name}.zarr", folder / f"{name}.json"
     try:
         with_plain_text(dataset).to_zarr(store, mode="w", zarr_format=3, consolidated=False)
-        text.write_text(json.dumps(plain(numbers), indent=2) + "\n", encoding="utf-8")
+        replace_text(text, json.dumps(plain(numbers), indent=2) + "\n")
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
+        raise unwritable(folder, error) from None
     return (*paths, store, text)

@@ -5,20 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from nonlazy._whole_files import UMASK
 from nonlazy.errors import StoreError
 
 
 _RESOLUTION = 300  # dots an inch
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-# Once: to ask for it is to change it for a moment, for all threads of the process.
-_UMASK = _umask()
 
 
 def save(figure: Any, path_without_suffix: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -49,7 +40,7 @@ def save(figure: Any, path_without_suffix: str | os.PathLike[str]) -> tuple[Path
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes files that only their owner reads; a picture is for everyone the folder is for.
-            os.chmod(temporary, 0o666 & ~_UMASK)
+            os.chmod(temporary, 0o666 & ~UMASK)
             os.replace(temporary, path)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from error

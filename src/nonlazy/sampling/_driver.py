@@ -1,5 +1,6 @@
 """`sample`: checks a request, lays out the run on disk, and has its chains run."""
 
+import json
 import os
 import shutil
 import signal
@@ -65,7 +66,8 @@ def sample(
     - `moves`: moves between neurons: `"rotations"`, `"jump"`, `"none"`, or `nonlazy.sampling.Rotations(...)` and
       `Jumps(...)`; None for what suits the posterior.
     - `sampler`: None for `nonlazy.sampling.HMC()`, or `Langevin(...)`, `GradientDescent(...)`.
-    - `warmup`: iterations at the target temperature before the first draw; None for what the activation needs.
+    - `warmup`: iterations at the target temperature before the first draw; None for what the activation needs. Below
+      T = 1e-3 Hamiltonian chains are cooled there from 1e-3 first, by 100 iterations a decade.
     - `precision`: `"float32"` serves T >= 1e-4; below it take `"float64"`.
     - `record`: what is kept, see `nonlazy.sampling.Record`.
     - `chain_method`: `"processes"` (one chain a process, as many at a time as there are cores; the rule on CPUs),
@@ -109,6 +111,10 @@ def sample(
         request.seed, precision, record or Record(), checkpoint_seconds, devices,
     )  # fmt: skip
     try:
+        if overwrite:
+            # Before the first host deletes a run that another host did not ask to be deleted.
+            settings = json.dumps(_configuration(job, chains, method), sort_keys=True, default=str).encode()
+            _hosts.check_same("the request", (settings, posterior.task.X, posterior.task.Y))
         state = _hosts.lay_out(
             lambda: _lay_out(job, chains, method, device, experiment, resume, overwrite),
             lambda: _store.status(path, posterior, _configuration(job, chains, method)),

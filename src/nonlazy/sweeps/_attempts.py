@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from nonlazy.sweeps._record import replace_text
+from nonlazy._whole_files import replace_text
 
 
 _FILE = ".attempts"

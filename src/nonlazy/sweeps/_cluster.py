@@ -1,10 +1,12 @@
 """Points on the workers of a Dask cluster."""
 
 import itertools
+import logging
+import pickle
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,11 +50,12 @@ def connect(cluster: Any, scheduler_file: str | Path | None) -> Any:
         if scheduler_file is not None:
             return Client(scheduler_file=str(scheduler_file), timeout=_CONNECT_SECONDS)
         return Client(cluster, timeout=_CONNECT_SECONDS)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:
+        # Of Dask, of the network, or of whatever reads the scheduler file.
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidInput(
             f"no Dask scheduler answers at {where} ({said}): give the address that dask scheduler prints, as "
-            "tcp://host:8786"
+            "tcp://host:8786, or the file that dask scheduler --scheduler-file FILE wrote"
         ) from None
 
 
@@ -87,28 +90,34 @@ def run_on_cluster(
     def submit(job: Job) -> Any:
         told = replace(job, stop=stop, patience=_PATIENCE)
         key = f"nonlazy-{token}-{job.number}-{next(attempts)}"
-        return client.submit(run_on_worker, told, retries, key=key, pure=False)
+        return client.submit(pickle.loads, pickle.dumps(_Call(told, retries)), key=key, pure=False)
+
+    def count(more: int = 0) -> None:
+        workers = client.nthreads()
+        running(min(sum(workers.values()), len(waiting)) + more, len(workers))
 
     waiting = {submit(job): (job, 0) for job in jobs}
     try:
-        while waiting:
-            try:
-                waited: Any = wait(list(waiting), timeout=_ROUND_SECONDS, return_when="FIRST_COMPLETED")
-                ready = waited.done
-            except TimeoutError:
-                ready = set()
-            for future in ready:
-                job, deaths = waiting.pop(future)
-                outcome = _outcome(future, job, deaths, retries)
-                if outcome is None:
-                    waiting[submit(job)] = (job, deaths + 1)
-                elif outcome.state == "stopped":
-                    # Its worker left in good order.
-                    waiting[submit(job)] = (job, deaths)
-                else:
-                    ended(outcome)
-            workers = client.nthreads()
-            running(min(sum(workers.values()), len(waiting)), len(workers))
+        with _quiet():
+            while waiting:
+                try:
+                    waited: Any = wait(list(waiting), timeout=_ROUND_SECONDS, return_when="FIRST_COMPLETED")
+                    ready = waited.done
+                except TimeoutError:
+                    ready = set()
+                for future in ready:
+                    job, deaths = waiting.pop(future)
+                    outcome = _outcome(future, job, deaths, retries)
+                    if outcome is None:
+                        waiting[submit(job)] = (job, deaths + 1)
+                    elif outcome.state == "stopped":
+                        # Its worker left in good order.
+                        waiting[submit(job)] = (job, deaths)
+                    else:
+                        # One more than wait: `ended` takes it away.
+                        count(1)
+                        ended(outcome)
+                count()
     except BaseException as error:
         with suppress(OSError):
             # Dask cannot interrupt what a worker runs: points look for this file.
@@ -118,6 +127,32 @@ def run_on_cluster(
         if isinstance(error, (CancelledError, OSError)):
             raise SamplingError(_LOST) from error
         raise
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Dask logs of a scheduler that is lost, tracebacks included: nonlazy says it in a sentence."""
+    logger = logging.getLogger("distributed.client")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+class _Call:
+    """A call of `run_on_worker` that unpickling makes.
+
+    What a worker is sent so is bytes until the task runs: where nonlazy cannot be imported, the task fails and says
+    so. Unpickled together with it, as Dask does, it would be the end of the worker, and of the next one after it.
+    """
+
+    def __init__(self, *arguments: Any):
+        self._arguments = arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return run_on_worker, self._arguments
 
 
 def run_on_worker(job: Job, retries: int) -> Outcome:

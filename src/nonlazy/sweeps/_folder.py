@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from nonlazy._whole_files import replace_text, unwritable
 from nonlazy.errors import NonlazyError, StoreError
 from nonlazy.experiments import load as load_experiment
 from nonlazy.sweeps._keys import SECTIONS
 from nonlazy.sweeps._load import SWEEP, load
 from nonlazy.sweeps._lock import FolderLock
 from nonlazy.sweeps._parse import identity
-from nonlazy.sweeps._record import POINT, replace_text
+from nonlazy.sweeps._record import POINT
 from nonlazy.sweeps._result import RUN
 from nonlazy.sweeps._sweep import Point, Sweep
 
@@ -45,9 +46,15 @@ def check_folder(folder: Path, sweep: Sweep, overwrite: bool) -> None:
         return
     for point in sweep.points:
         path = folder / point.name / EXPERIMENT
-        if not path.is_file() or not (folder / point.name / RUN).exists():
+        try:
+            if not (folder / point.name / RUN).exists():
+                continue
+            found = load_experiment(path)
+        except NonlazyError:
+            # A run tells its own settings, too, and refuses others.
             continue
-        found = load_experiment(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}; choose another folder with --out") from None
         if identity(found) != identity(point.experiment):
             before, now = found.to_tables(), point.experiment.to_tables()
             different = [
@@ -78,7 +85,7 @@ def lay_out(folder: Path, sweep: Sweep) -> None:
             if time.time() - path.stat().st_mtime > _STOP_SECONDS:
                 path.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
+        raise unwritable(folder, error) from None
 
 
 def discard_points(folder: Path, points: Sequence[Point]) -> None:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from nonlazy._whole_files import unwritable
 from nonlazy.errors import StoreError
 
 
@@ -28,7 +29,7 @@ class FolderLock:
             # Kept open on purpose: the lock lasts as long as the file is open.
             self._file = open(folder / ".lock", "a+b")
         except OSError as error:
-            raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
+            raise unwritable(folder, error) from None
         begun = time.monotonic()
         while True:
             try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nonlazy._whole_files import replace_text
 from nonlazy.errors import InvalidInput, NonlazyError, StoreError
 from nonlazy.figures.pages import _html as html
 from nonlazy.sweeps._folder import EXPERIMENT
@@ -13,7 +14,6 @@ from nonlazy.sweeps._gather import quantity
 from nonlazy.sweeps._load import SWEEP
 from nonlazy.sweeps._picture import chosen, draw, file_name
 from nonlazy.sweeps._quantities import FRACTIONS, TEXTS, meaning
-from nonlazy.sweeps._record import replace_text
 from nonlazy.sweeps._result import SweepResult, open_sweep
 from nonlazy.sweeps._sweep import value_text
 

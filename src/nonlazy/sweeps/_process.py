@@ -67,6 +67,10 @@ def run_process(job: Job, stopping: Callable[[], bool], retries: int) -> Outcome
 
 def give_up(job: Job, error: str, seconds: float = 0.0) -> Outcome:
     """A point that nobody runs any more has failed, unless it was done before its process or worker died."""
+    if job.folder.parent.is_dir():
+        # Nobody may have come so far as to make it.
+        with suppress(OSError):
+            job.folder.mkdir(exist_ok=True)
     # Where somebody still writes the point, its record is theirs.
     with suppress(StoreError), FolderLock(job.folder, f"point {job.name} is being run"):
         if read_record(job.folder).answers(job.identity, job.theory):

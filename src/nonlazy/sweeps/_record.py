@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from nonlazy._whole_files import replace_text
 from nonlazy.errors import StoreError
 from nonlazy.sweeps._quantities import TEXTS
 
@@ -55,24 +54,6 @@ def write_record(folder: Path, record: Record) -> None:
         replace_text(folder / POINT, text)
     except OSError as error:
         raise StoreError(f"{folder / POINT} cannot be written: {error.strerror}") from None
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file in the place of `path`, whole or not at all.
-
-    **Raises:** `OSError`.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read_record(folder: Path) -> Record:

@@ -8,13 +8,14 @@ from typing import Any
 
 import xarray
 
+from nonlazy._whole_files import write_text
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sampling import Run, open_run
 from nonlazy.sweeps._absence import absent
 from nonlazy.sweeps._gather import gather, quantities, quantity, table
 from nonlazy.sweeps._load import SWEEP, load
 from nonlazy.sweeps._parse import identity
-from nonlazy.sweeps._record import Record, number, read_record, replace_text
+from nonlazy.sweeps._record import Record, number, read_record
 from nonlazy.sweeps._sweep import Sweep
 
 
@@ -116,11 +117,7 @@ class SweepResult:
         from nonlazy.sweeps._picture import chosen, draw, file_name
 
         paths = [write_panels(self.data, self.folder / f"{RESULTS}.zarr")]
-        try:
-            replace_text(self.folder / f"{RESULTS}.csv", table(self.sweep, self.data))
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another folder") from None
-        paths.append(self.folder / f"{RESULTS}.csv")
+        paths.append(write_text(self.folder / f"{RESULTS}.csv", table(self.sweep, self.data)))
         if any(record.state == "done" for record in self.records):
             faults = []
             for name in tuple(show) or self.sweep.show or (chosen(self.sweep, self.data),):

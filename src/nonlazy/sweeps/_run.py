@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nonlazy._whole_files import unwritable
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sweeps._display import display
 from nonlazy.sweeps._folder import discard_points, lay_out
@@ -70,7 +71,7 @@ def sweep(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"folder {folder} cannot be made: {error.strerror}; choose another folder") from None
+            raise unwritable(folder, error) from None
         with planned.lock():
             lay_out(folder, asked)
             if overwrite:
@@ -83,6 +84,9 @@ def sweep(
                 except InvalidInput as error:
                     # Known only now; the work is done, and what failed is still to be told.
                     announce(f"Not drawn: {error}")
+                except StoreError as error:
+                    done = str(result).splitlines()[0]
+                    raise StoreError(f"{done}; they are kept, but not gathered: {error}") from None
         return result
     finally:
         if client is not None and client is not cluster:
