@@ -14,6 +14,7 @@ from typing import Any
 
 from _accelerator import gradients, precision, rounding
 from _accelerator.rates import rates
+from _arguments import check_files, check_least
 from _sampling.cases import FIGURES
 from _scaling.sizes import Size
 from rich.console import Console
@@ -42,9 +43,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small networks: does it work?")
     parser.add_argument("--out", type=Path, help="write the numbers to this file, as JSON")
     arguments = parser.parse_args()
-    for name in ("seconds", "iterations"):
-        if not getattr(arguments, name) > 0:
-            parser.error(f"--{name} is {getattr(arguments, name)}: it must be above 0")
+    check_files(parser, arguments, "out")
+    check_least(parser, arguments, iterations=2)
+    if not arguments.seconds > 0:
+        parser.error(f"--seconds is {arguments.seconds}: it must be above 0")
     names = ("gradient", "chains", "precision", "rounding", "figure7")
     chosen = [name for name in names if getattr(arguments, name)] or ["gradient", "chains", "precision", "rounding"]
     import jax

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from _arguments import check_files, check_least
 from _codes import networks, speed, trials
 
 
@@ -43,6 +44,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all counts to this file")
     parser.add_argument("--quick", action="store_true", help="ten layers a row: does it work?")
     arguments = parser.parse_args()
+    check_files(parser, arguments, "json")
+    check_least(parser, arguments, trials=1, null=1)
     if arguments.quick:
         arguments.trials, arguments.null = 10, 50
     return arguments

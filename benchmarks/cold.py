@@ -17,8 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _arguments import check_files
 from _sampling.report import print_machine
 from rich.console import Console
+
+from nonlazy.figures import FIGURES
 
 
 _TARGET = 90.0
@@ -32,6 +35,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="make the first in this folder, which must not exist, and keep it")
     parser.add_argument("--out", type=Path, help="write the numbers to this file, as JSON")
     arguments = parser.parse_args()
+    check_files(parser, arguments, "out")
+    if arguments.figure not in FIGURES:
+        parser.error(f"--figure is {arguments.figure}: there are {', '.join(FIGURES)}")
     if arguments.keep and arguments.keep.exists():
         parser.error(f"--keep is {arguments.keep}: it exists, and the start would not be cold")
     console = Console()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _arguments import check_files, check_least
 from _sampling.children import in_child
 from _sampling.report import print_machine
 from rich.console import Console
@@ -38,6 +39,8 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, help="draw the curves into this file")
     parser.add_argument("--out", type=Path, help="write the numbers to this file, as JSON")
     arguments = parser.parse_args()
+    check_files(parser, arguments, "out", "picture")
+    check_least(parser, arguments, depth=1, draws=1)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     print_machine(console)
     draws = arguments.draws or (_QUICK_DRAWS if arguments.quick else _DRAWS)

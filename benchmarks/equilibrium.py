@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from _arguments import check_files
 from _equilibrium.cases import CASES, QUICK
 from _equilibrium.measurement import WINDOW, WITHIN, Measured, as_dict, measure
 from rich.box import SIMPLE_HEAD
@@ -30,8 +31,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.draws < 40:
         parser.error(f"--draws is {arguments.draws}: agreement is judged on 40 or more")
-    if arguments.out and not arguments.out.absolute().parent.is_dir():
-        parser.error(f"--out is {arguments.out}: its folder does not exist")
+    check_files(parser, arguments, "out")
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     load = os.getloadavg()[0]
     console.print(f"{os.cpu_count()} cores, load average {load:.1f} before we begin. One chain at a time, one thread.")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from _arguments import check_files
 from _sampling.cases import FIGURES, Case
 from _sampling.children import ONE_THREAD, in_child
 from _sampling.comparison import Plan, compare
@@ -98,8 +99,7 @@ def _parse() -> argparse.Namespace:
         given = getattr(arguments, name)
         if given is not None and not given > 0:
             parser.error(f"--{name.replace('_', '-')} is {given}: it must be above 0")
-    if arguments.out and not arguments.out.absolute().parent.is_dir():
-        parser.error(f"--out is {arguments.out}: its folder does not exist")
+    check_files(parser, arguments, "out")
     arguments.peers = _peers(arguments.peer or ["numpyro-nuts"])
     comparing = not (arguments.gradient or arguments.memory or arguments.overhead)
     missing = {PEERS[name].package for name in arguments.peers if importlib.util.find_spec(PEERS[name].package) is None}

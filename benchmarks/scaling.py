@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from _arguments import check_files, check_least
 from _scaling.measurement import measure
 from _scaling.plan import print_plan
 from _scaling.sizes import Size
@@ -94,7 +95,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--plan", action="store_true", help="calculate CIFAR-10 and ImageNet on 1, 8 and 64 GPUs")
     parser.add_argument("--quick", action="store_true", help="small networks: does it work?")
     parser.add_argument("--out", type=Path, help="write the numbers to this file as JSON")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    check_files(parser, arguments, "out")
+    check_least(parser, arguments, devices=1, inputs=1, width=1, features=1, depth=1)
+    return arguments
 
 
 if __name__ == "__main__":

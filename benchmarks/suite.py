@@ -58,6 +58,8 @@ def main() -> int:
         return 0
     if arguments.out is None:
         parser.error("name a folder for the results")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        parser.error(f"{arguments.out} is a file: name a folder for the results")
     arguments.out.mkdir(parents=True, exist_ok=True)
     status = 0
     for name in arguments.only or _RUNS:

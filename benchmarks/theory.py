@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _arguments import check_files
 from _theory.cases import CASES
 from rich.console import Console
 from rich.table import Table
@@ -72,7 +73,9 @@ def _parse() -> argparse.Namespace:
         "--limit", type=float, default=_MOST_SECONDS, metavar="SECONDS", help="stop a case after this (default: 900)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the numbers here, too")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    check_files(parser, arguments, "out")
+    return arguments
 
 
 def _case(name: str, limit: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The posterior's convention: densities against products of Gaussians, defaults, conditionals."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -81,11 +82,27 @@ def test_it_says_its_convention():
         ({"temperature": 0.1, "readout_variance": 0.0}, "readout_variance is 0"),
         ({"temperature": 0.1, "weight_variance": (1.0, 1.0)}, "2 entries for 1 hidden"),
         ({"temperature": 0.1, "weight_variance": -1.0}, "weight_variance is -1"),
+        ({"temperature": 1e-320}, r"temperature is 1e-320.*2\.2250738585072014e-308 or more"),
+        ({"temperature": 5e-308}, r"temperature is 5e-308, and the noise variance 1e-308: above 0"),
     ],
 )
 def test_refusals(arguments, message):
     with pytest.raises(InvalidInput, match=message):
         Posterior(Network(5), TASK, **arguments)
+
+
+def test_the_lowest_temperature_is_that_of_a_normal_noise_variance():
+    least = sys.float_info.min
+    assert Posterior(Network(5), TASK, 5 * least).noise_variance >= least
+    assert Posterior(Network(5, readout="lazy"), TASK, least).noise_variance == least
+    with pytest.raises(InvalidInput, match="choose a higher temperature, or 0"):
+        Posterior(Network(5, readout="lazy"), TASK, least / 2)
+
+
+@pytest.mark.parametrize(("size", "name"), [({"depth": 10**12}, "depth"), ({"width": 10**400}, "width")])
+def test_sizes_that_no_posterior_has(size, name):
+    with pytest.raises(InvalidInput, match=f"{name} is 1000.*at most"):
+        Posterior(Network(**{"width": 5, **size}), TASK, 0.1)
 
 
 def test_no_density_without_noise():

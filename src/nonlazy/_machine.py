@@ -17,6 +17,14 @@ def cores() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))
 
 
+def memory() -> int | None:
+    """The machine's memory in bytes; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def cache_folder() -> Path:
     """Where downloads and compiled programs are kept: `nonlazy` in the user's cache folder of the operating system."""
     import platformdirs

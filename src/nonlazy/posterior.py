@@ -12,6 +12,7 @@ Source: van Meegen & Sompolinsky, Nature Communications 16, 3354 (2025), "Result
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,16 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+from nonlazy._regular_files import shown
 from nonlazy.errors import InvalidInput
 from nonlazy.network import Network, Weights
 from nonlazy.tasks import Task
+
+
+# The smallest number that float64 holds with all its digits; and sizes beyond which somebody has mistyped them.
+_LEAST = sys.float_info.min
+_MOST_LAYERS = 10_000
+_MOST_NEURONS = 10**15
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Posterior:
     **Arguments:**
 
     - `network`, `task`: architecture and data.
-    - `temperature`: T >= 0, rescaled: the noise variance of each output is T/N (non-lazy) or T (lazy).
+    - `temperature`: T >= 0, rescaled: the noise variance of each output is T/N (non-lazy) or T (lazy). 0 is the limit
+      without noise; above 0 the noise variance must be a normal float64, 2.3e-308 or more.
     - `readout_variance`: sigma_a^2 > 0; None takes the paper's scaling (see the module).
     - `weight_variance`: sigma_l^2 > 0 of the hidden layers: one number, or one a layer.
 
@@ -48,6 +57,19 @@ class Posterior:
         temperature = _number("temperature", self.temperature)
         if temperature < 0:
             raise InvalidInput(f"temperature is {temperature}: it must be 0 or more (1e-3 is a good start)")
+        object.__setattr__(self, "temperature", temperature)
+        for name, value, most in (
+            ("depth", self.network.depth, _MOST_LAYERS),
+            ("width", self.network.width, _MOST_NEURONS),
+        ):
+            if value > most:
+                raise InvalidInput(f"{name} is {shown(value)}: a posterior has at most {most}; choose a smaller {name}")
+        if temperature > 0 and min(temperature, self.noise_variance) < _LEAST:
+            scaled = "" if self.noise_variance == temperature else f", and the noise variance {self.noise_variance}"
+            raise InvalidInput(
+                f"temperature is {temperature}{scaled}: above 0 both must be {_LEAST} or more, the least that float64 "
+                "holds with all digits; choose a higher temperature, or 0 for no noise at all"
+            )
         variance = default_readout_variance(self.network, self.task.P)
         if self.readout_variance is not None:
             variance = _number("readout_variance", self.readout_variance)
@@ -59,7 +81,6 @@ class Posterior:
         for name, value in (("readout_variance", variance), *(("weight_variance", v) for v in variances)):
             if value <= 0:
                 raise InvalidInput(f"{name} is {value}: a variance must be above 0")
-        object.__setattr__(self, "temperature", temperature)
         object.__setattr__(self, "readout_variance", variance)
         object.__setattr__(self, "weight_variance", variances)
 

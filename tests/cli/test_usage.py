@@ -1,5 +1,6 @@
 """The command line as somebody meets it who has just installed nonlazy: help, lists, and mistakes."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -94,6 +95,55 @@ def test_typos_in_a_file_are_explained(empty_folder):
 def test_an_out_folder_that_is_a_file_is_refused(empty_folder, command):
     (empty_folder / "taken").write_text("", encoding="utf-8")
     assert "taken is a file: give a folder" in refused(*command, "--out", "taken")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 7 TiB"), "memory of this machine does not suffice (Unable to allocate 7 TiB)"),
+        (MemoryError(), "memory of this machine does not suffice: ask for fewer"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b: Permission denied"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5000), f"...{'a' * 100}: File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot be written: No space left on device; free some"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_the_machine_refuses_is_no_bug(error, said, monkeypatch):
+    def load(name):
+        raise error
+
+    monkeypatch.setattr(experiments, "load", load)
+    message = refused("run", "mnist")
+    assert said in message and "bug" not in message
+
+
+def test_other_errors_are_bugs(monkeypatch):
+    def load(name):
+        raise OSError("without a file")
+
+    monkeypatch.setattr(experiments, "load", load)
+    result = invoke("run", "mnist")
+    assert result.exit_code == 3 and "This is a bug in nonlazy" in result.output
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "codes", "show", "report"])
+@pytest.mark.parametrize("ending", ["", ".toml", ".npz"])
+def test_names_too_long_for_a_file_are_shortened(command, ending):
+    message = refused(command, "a" * 5000 + ending)
+    assert "aaa..." in message and len(message) < 1000
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_homes_of_nobody(command, empty_folder):
+    assert "~nosuchuser/x.toml: there is no user of this name" in refused(command, "~nosuchuser/x.toml")
+    task = '[task]\nkind = "npz"\npath = "~nosuchuser/x.npz"\n'
+    rest = '[experiment]\nname = "a"\n[network]\nwidth = 4\n[posterior]\ntemperature = 0.1\n'
+    (empty_folder / "mine.toml").write_text(rest + task, encoding="utf-8")
+    (empty_folder / "sweep.toml").write_text(
+        'experiment = "mine.toml"\n[grid]\nsampling.seed = [1, 2]\n', encoding="utf-8"
+    )
+    name = "mine.toml" if command == "run" else "./sweep.toml"
+    assert "~nosuchuser/x.npz: there is no user of this name" in refused(command, name)
 
 
 def test_debug_adds_the_traceback():

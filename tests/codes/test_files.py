@@ -118,6 +118,15 @@ def test_other_files(tmp_path):
         codes.load(tmp_path / "d.npy", tmp_path / "a.mat")
 
 
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_files_that_are_none_of_numpys_are_not_called_pickles(tmp_path, name):
+    (tmp_path / name).write_text("hello, this is a text", encoding="utf-8")
+    np.save(tmp_path / "labels.npy", LABELS)
+    with pytest.raises(DataError, match=r"no NumPy file|is not a \.npz file") as raised:
+        codes.load(tmp_path / name)
+    assert "pickle" not in str(raised.value)
+
+
 class Trap:
     def __reduce__(self):
         return exec, ("raise AssertionError('a pickle was loaded')",)
@@ -128,7 +137,9 @@ def test_pickles_are_not_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", activations=trap, labels=LABELS)
     np.save(tmp_path / "a.npy", trap, allow_pickle=True)
     for name in ("a.npz", "a.npy"):
-        with pytest.raises(DataError, match=r"cannot be (read|loaded)"):
+        with pytest.raises(
+            DataError, match=r"cannot be read .*: it holds Python objects .*, which nonlazy never loads"
+        ):
             codes.load(tmp_path / name, tmp_path / "a.npy")
 
 

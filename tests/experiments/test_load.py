@@ -190,3 +190,9 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_temperature_may_be_0_as_gradient_descent_needs_it():
     assert experiments.load("figure2-linear").changed({"posterior": {"temperature": 0.0}}).build().temperature == 0
+
+
+def test_a_sweep_is_told_from_an_experiment(tmp_path):
+    path = write(tmp_path, 'experiment = "mnist"\n[grid]\n"posterior.temperature" = [0.1, 0.2]')
+    with pytest.raises(InvalidInput, match="is a sweep, not an experiment: give it to nonlazy sweep"):
+        experiments.load(path)

@@ -35,12 +35,19 @@ BAD = {
     "T = 0 with Langevin": (
         dict(posterior=posterior(0.0), sampler="langevin"), "Langevin needs T > 0"
     ),
+    "cold in single precision": (
+        dict(posterior=posterior(9e-6)), "temperature is 9e-06: below 1e-05 single precision cannot tell"
+    ),
     "T = 0 with weight decay": (
         dict(posterior=posterior(0.0), sampler=GradientDescent(0.1)), "weight_decay=False"
     ),
     "draws = 0": (dict(draws=0), "draws is 0: it must be a whole number, 1 or more"),
     "draws = True": (dict(draws=True), "draws is True"),
     "draws = 2.5": (dict(draws=2.5), "draws is 2.5"),
+    "draws = 10^12": (dict(draws=10**12), "draws is 1000000000000: it can be at most 10000000; keep fewer draws"),
+    "warmup = 10^12": (dict(warmup=10**12), "it can be at most 10000000; choose a shorter warm-up"),
+    "thin = 10^12": (dict(thin=10**12), "it can be at most 10000000; keep draws that are closer together"),
+    "chains = 10^6": (dict(chains=10**6), "chains is 1000000: it can be at most 1024; take fewer chains"),
     "chains = 0": (dict(chains=0), "chains is 0"),
     "seed < 0": (dict(seed=-1), "seed is -1: it must be a whole number, 0 or more"),
     "seed = 2^31": (dict(seed=2**31), "below 2^31"),

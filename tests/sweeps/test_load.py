@@ -1,5 +1,8 @@
 """Sweep files: what they mean, and what is said of those that cannot be used."""
 
+import re
+import time
+
 import pytest
 
 from nonlazy import sweeps
@@ -286,6 +289,43 @@ def test_ranges_have_both_ends(given, values):
 )  # fmt: skip
 def test_ranges_that_make_no_sense_are_refused(given):
     assert values_of("task.P", given)[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"from": 1, "to": 10**12}, "task.P has 1000000000000 values: a sweep has at most 100000 points"),
+        ({"from": 0.1, "to": 1.0, "steps": 10**9}, "task.P has 1000000000 values"),
+        ({"from": 1, "to": 10**300}, r"task.P has more than 10\^18 values"),
+        ({"from": 1, "to": 10**400}, "from a number to a number"),
+        ({"from": -1e308, "to": 1e308, "steps": 3}, "too far apart"),
+        (list(range(100_001)), "task.P has 100001 values"),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_more_values_than_a_sweep_may_have_are_refused_before_they_are_listed(given, said):
+    values, fault = values_of("task.P", given)
+    assert not values and fault is not None and re.search(said, fault)
+
+
+def test_the_most_values_that_a_sweep_may_have_are_compared_quickly():
+    begun = time.monotonic()
+    assert values_of("sampling.seed", list(range(100_000)))[1] is None
+    # Every value with every other would be 5e9 comparisons: minutes.
+    assert time.monotonic() - begun < 20
+
+
+def test_true_is_not_1_and_tables_are_compared_by_what_they_hold():
+    assert values_of("a.b", [True, 1, [1, [2]], [1, [3]], {"a": [1], "b": 2}])[1] is None
+    for twice in (1.0, [1, [2]], {"b": 2, "a": [1]}):
+        fault = values_of("a.b", [1, [1, [2]], {"a": [1], "b": 2}, twice])[1]
+        assert fault is not None and "twice" in fault
+
+
+@pytest.mark.parametrize("section", ["[grid]", "[[points]]", "[linked]", "[set]"])
+def test_values_nested_deeply_are_refused(read, section):
+    deep = "[" * 401 + "1" + "]" * 401
+    assert "levels of brackets: at most 20" in refused(read, f'{section}\n"posterior.temperature" = {deep}\n')
 
 
 @pytest.mark.parametrize("value", ["1" * 5000, "[" * 3000, "2025-02-30"])

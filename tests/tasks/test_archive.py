@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import io
 import tarfile
@@ -69,6 +70,33 @@ def test_hostile_archives_are_refused(tmp_path, entries, match):
     with pytest.raises(DataError, match=match) as raised:
         read_members(path, largest_member=1000, largest_archive=2500)
     assert str(raised.value).startswith(str(path))
+
+
+def unwanted(name):
+    return False
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_files_that_are_not_wanted_count(tmp_path, mode):
+    path = written(tmp_path, tar([(f"{k}.txt", bytes(900)) for k in range(40)], mode))
+    with pytest.raises(DataError, match="holds more than 9000 bytes when decompressed"):
+        read_members(path, unwanted, largest_archive=9000)
+    assert read_members(path, unwanted) == {}
+
+
+def test_a_name_that_goes_on_for_ever_is_not_read(tmp_path):
+    path = written(tmp_path, tar([("n" * 3_000_000, b"")], "w:bz2"))
+    with pytest.raises(DataError, match="holds more than 1000000 bytes"):
+        read_members(path, largest_archive=1_000_000)
+
+
+def test_bytes_after_the_end_are_counted(tmp_path):
+    data = bz2.compress(tar(GOOD))
+    zeros = bz2.compress(bytes(45_000_000))
+    assert len(read_members(written(tmp_path, data + zeros))) == 2
+    with pytest.raises(DataError, match="more than 67108864 bytes after the end mark"):
+        # Read to their end, these would be 270 GB, and take most of an hour.
+        read_members(written(tmp_path, data + zeros * 6000))
 
 
 PLAIN = tar(GOOD)

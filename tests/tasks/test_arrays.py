@@ -121,14 +121,14 @@ def test_npz_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="holds no X"):
         from_npz(path)
     np.savez(path, X=X.astype(object), Y=Y)
-    with pytest.raises(DataError, match=r"not a readable .npz file of plain arrays"):
+    with pytest.raises(DataError, match=r"not a readable .npz file of plain arrays \(it holds Python objects"):
         from_npz(path)
     np.savez(path, X=X, Y=Y)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=r"not a readable .npz file"):
         from_npz(path)
     path.write_bytes(b"text")
-    with pytest.raises(DataError, match=r"not a readable .npz file"):
+    with pytest.raises(DataError, match=r"not a readable .npz file of plain arrays \(it is no NumPy file\)"):
         from_npz(path)
     np.save(tmp_path / "one.npy", X)
     with pytest.raises(DataError, match="holds one array"):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from nonlazy.errors import DataError, InvalidInput
-from nonlazy.tasks import image_folder
+from nonlazy.tasks import _check, image_folder
 
 
 def save(path, value, size=(4, 5), mode="L"):
@@ -169,6 +169,7 @@ def test_places_without_images(flat, change, match):
         ({"P": 0}, "P is 0"),
         ({"classes": ("cats", "dog")}, "did you mean 'dogs'"),
         ({"size": (4, 0)}, "size is"),
+        ({"size": (1_000_000, 1_000_000)}, "size is 1000000 x 1000000 pixels .*: at most 67108864"),
         ({"P": 1}, "no training input"),
         ({"preprocess": "none"}, "preprocess is 'none'"),
     ],
@@ -176,3 +177,9 @@ def test_places_without_images(flat, change, match):
 def test_refusals(flat, arguments, match):
     with pytest.raises(InvalidInput, match=match):
         image_folder(flat, **arguments)
+
+
+def test_images_beyond_the_machines_memory_are_refused_before_they_are_decoded(flat, monkeypatch):
+    monkeypatch.setattr(_check, "memory", lambda: 10**6)
+    with pytest.raises(InvalidInput, match=r"numbers each: this needs .* of memory, and this machine has 0.0 GB"):
+        image_folder(flat, size=2000)

@@ -52,3 +52,8 @@ def test_seeds_and_refusals():
     assert not np.array_equal(random_projection(task, 5).X, random_projection(task, 5, seed=1).X)
     with pytest.raises(InvalidInput, match="N0 is 0"):
         random_projection(task, 0)
+
+
+def test_a_projection_beyond_the_machine_is_refused_before_it_is_made():
+    with pytest.raises(InvalidInput, match=r"N0 = 1000000000000 numbers: this needs .* of memory"):
+        random_projection(toy(6, 8), 10**12)

@@ -104,3 +104,9 @@ def test_largest_remainder_by_hand():
 def test_refusals(arguments, match):
     with pytest.raises(InvalidInput, match=match):
         toy(**({"P": 10, "N0": 12} | arguments))
+
+
+def test_sizes_beyond_the_machine_are_refused_before_anything_is_made():
+    for P in (10**12, 10**400):
+        with pytest.raises(InvalidInput, match=r"P = 1000.*of memory, and this machine has .* GB: choose a smaller P"):
+            toy(P, P)

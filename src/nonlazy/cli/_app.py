@@ -25,7 +25,7 @@ How a trained network represents its task.
 nonlazy samples the weights of a trained network from their Bayesian posterior, finds the codes of its neurons, and
 compares both with theory.
 
-Start with [bold]nonlazy figure 2[/bold]: a few minutes, then a table, a picture and the samples in the folder
+Start with [bold]nonlazy figure 2[/bold]: a minute or two, then a table, a picture and the samples in the folder
 nonlazy-figure-2. [bold]nonlazy COMMAND --help[/bold] explains a command, with examples.
 
 Exit status: 0, all went well; 1, results were written, but the chains did not converge or sampling stopped early;

@@ -15,7 +15,11 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE.html", help="The page. Default: report.html in the folder."),
+        typer.Option(
+            "--out",
+            metavar="FILE.html",
+            help="The page. Default: report.html in the folder; NAME.html beside a run NAME.zarr.",
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:

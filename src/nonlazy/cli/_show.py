@@ -9,6 +9,9 @@ from nonlazy.cli._errors import NOT_CONVERGED, Debug, guarded
 from nonlazy.errors import InvalidInput, NonlazyError
 
 
+_MOST_NAMES = 6
+
+
 @guarded
 def show(
     path: Annotated[Path, typer.Argument(metavar="RUN.zarr", help="A run, or the folder of results that holds one.")],
@@ -49,8 +52,9 @@ def show(
         )
     if within:
         raise InvalidInput(
-            f"{path} holds the runs of a figure, {', '.join(within)}: show one of them, as {path / within[0]}, or make "
-            f"a page of the figure with nonlazy report {path}"
+            f"{path} holds {len(within)} runs, {', '.join(within[:_MOST_NAMES])}"
+            f"{', ...' if len(within) > _MOST_NAMES else ''}: show one of them, as {path / within[0]}"
+            + (f", or make a page of the figure with nonlazy report {path}" if any(path.glob("figure-*.json")) else "")
         )
     run = open_run(path)
     run.verify()

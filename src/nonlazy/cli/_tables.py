@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nonlazy.diagnostics import Equilibrium
-from nonlazy.figures import CodeRow, Report, output_names
+from nonlazy.figures import CodeRow, Report, output_names, proof_of
 from nonlazy.sampling import Diagnostics
 
 
@@ -37,6 +37,8 @@ def print_report(found: Report, console: Console) -> None:
         console.print(_test(found))
     if found.comparison:
         console.print(_comparison(found))
+    if found.prediction is not None:
+        console.print(f"Theory: {proof_of(found.prediction)}\n", style="dim", markup=False)
     if found.no_prediction:
         console.print(f"No theory beside the samples: {found.no_prediction}", markup=False)
     print_diagnostics(found.diagnostics, console)
@@ -75,7 +77,8 @@ def print_verdict(found: Equilibrium, console: Console) -> None:
     style = {"equilibrated": "green", "frozen": "bold red", "undecided": "yellow"}[found.verdict]
     said = f"The shares of the codes are [{style}]{found.verdict}[/{style}]: {escape(found.reason)}."
     if found.from_theory is not None:
-        said += f" From the theory's they differ by at most {found.from_theory:.1f} of {found.neurons} neurons."
+        judged = ", each together with its mirror image (the other classes)" if found.mirrored else ""
+        said += f" From the theory's they differ by at most {found.from_theory:.1f} of {found.neurons} neurons{judged}."
     console.print(said)
 
 

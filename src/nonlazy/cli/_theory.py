@@ -46,7 +46,7 @@ def theory(
 
       nonlazy theory figure2-sigmoid
       nonlazy theory mnist --out digits
-      nonlazy theory figure2-sigmoid --fractions 1-1-0=0.4,1-0-1=0.4,0-1-1=0.2
+      nonlazy theory figure2-sigmoid --fractions 1-1-0=0.3,1-0-1=0.3,0-1-1=0.4
     """
     from rich.console import Console
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nonlazy._numpy_files import numpy_fault, numpy_format
+from nonlazy._regular_files import check_regular, is_folder, shown
 from nonlazy.errors import DataError, InvalidInput
 
 
@@ -52,7 +54,7 @@ def load(path: str | Path, labels: str | Path | None = None) -> LayerFile:
     **Raises:** `nonlazy.errors.DataError` for a file that is missing, corrupt or of another format, and where h5py is
     needed and not installed; `nonlazy.errors.InvalidInput` where arrays are missing.
     """
-    path = _existing(Path(path))
+    path = _existing(Path(path), whole_folder=Path(path).suffix.lower() == ".zarr")
     suffix = path.suffix.lower()
     read = {".npz": _npz, ".h5": _hdf5, ".hdf5": _hdf5, ".zarr": _zarr}.get(suffix)
     if read is not None:
@@ -67,13 +69,12 @@ def load(path: str | Path, labels: str | Path | None = None) -> LayerFile:
     raise DataError(f"{path} is of no format that is read: {FORMATS}")
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: Path, whole_folder: bool = False) -> Path:
     try:
-        there = path.exists()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)[:80]} cannot be looked for: {error}") from None
-    if not there:
-        raise DataError(f"there is no file {path}")
+        if not (whole_folder and is_folder(path)):
+            check_regular(path)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {shown(path)}") from None
     return path
 
 
@@ -93,19 +94,25 @@ def _npz(path: Path) -> dict[Any, Any]:
         raise DataError(f"{path} is not a .npz file: write one with numpy.savez(path, activations=..., labels=...)")
     try:
         # The file is opened here, because numpy leaves it open where it turns out to be damaged.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] if name in _KNOWN else None for name in file.files}
+        with path.open("rb") as stream:
+            if numpy_format(stream) != "npz":
+                raise ValueError("it does not begin as one: write it with numpy.savez")
+            with np.load(stream, allow_pickle=False) as file:
+                return {name: file[name] if name in _KNOWN else None for name in file.files}
     # A damaged archive raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error, MemoryError.
     except Exception as error:
-        raise DataError(f"{path} cannot be read as a .npz file: {_words(error)}") from None
+        raise DataError(f"{path} cannot be read as a .npz file: {numpy_fault(error)}") from None
 
 
 def _npy(path: Path) -> Any:
     try:
+        with path.open("rb") as stream:
+            if numpy_format(stream) != "npy":
+                raise ValueError("it is no NumPy file: write it with numpy.save")
         return np.load(path, mmap_mode="r", allow_pickle=False)
     # A damaged header raises almost anything: ValueError, TypeError, OverflowError, SyntaxError, MemoryError.
     except Exception as error:
-        raise DataError(f"{path} cannot be read as a .npy file: {_words(error)}") from None
+        raise DataError(f"{path} cannot be read as a .npy file: {numpy_fault(error)}") from None
 
 
 def _hdf5(path: Path) -> dict[Any, Any]:

@@ -59,15 +59,19 @@ def collapse(scheme: "CodingScheme") -> str:
 
 def table(scheme: "CodingScheme") -> "Table":
     """The codes as a rich table."""
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    found = Table(title=headline(scheme))
+    found = Table(title=headline(scheme), title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
     for name in _names(scheme):
         found.add_column(escape(name), justify="left" if name == "code" else "right", no_wrap=True)
     coded, rest = _rows(scheme)
-    for row in coded + rest:
+    for row in coded:
         found.add_row(*map(escape, row))
+    # Below the table: reasons are long, and as names of rows they would leave the numbers no room.
+    found.caption = escape("\n".join(f"{name}: {number} neurons ({share})" for name, number, share in rest)) or None
+    found.caption_justify = "left"
     return found
 
 

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import LARGEST_TOML, check_regular, expanded, is_regular, shown
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.experiments._experiment import Experiment
 from nonlazy.experiments._parse import parse
@@ -42,20 +43,22 @@ def load(name_or_path: str | Path) -> Experiment:
     """
     if isinstance(name_or_path, str) and name_or_path in names():
         return _experiment(text(name_or_path), where=f"experiment {name_or_path!r}", folder=None)
-    try:
-        path = Path(name_or_path).expanduser()
-    except RuntimeError as error:
-        raise InvalidInput(f"{name_or_path}: {error}") from None
+    path = expanded(name_or_path)
     if path.suffix != ".toml":
         raise InvalidInput(_unknown(str(name_or_path)))
     try:
+        check_regular(path, most=LARGEST_TOML)
         content = path.read_text(encoding="utf-8")
+    except DataError:
+        raise
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}; a shipped experiment is named without .toml: {_listed()}") from None
+        raise DataError(
+            f"there is no file {shown(path)}; a shipped experiment is named without .toml: {_listed()}"
+        ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file in UTF-8 (byte {error.start}): TOML must be") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)[:80]!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise DataError(f"{shown(path)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return _experiment(content, where=str(path), folder=path.resolve().parent)
 
 
@@ -77,6 +80,8 @@ def read_toml(content: str, where: str) -> dict[str, Any]:
 
 def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
     document = read_toml(content, where)
+    if isinstance(document.get("experiment"), str):
+        raise InvalidInput(f"{where} is a sweep, not an experiment: give it to nonlazy sweep")
     if folder is not None:
         _resolve_path(document.get("task"), folder)
         quick = document.get("quick")
@@ -86,7 +91,7 @@ def _experiment(content: str, where: str, folder: Path | None) -> Experiment:
 
 def _resolve_path(table: Any, folder: Path) -> None:
     if isinstance(table, dict) and isinstance(table.get("path"), str) and table["path"]:
-        table["path"] = str(folder / Path(table["path"]).expanduser())
+        table["path"] = str(folder / expanded(table["path"]))
 
 
 def _position(message: str, content: str) -> str:
@@ -102,9 +107,9 @@ def _position(message: str, content: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    if Path(f"{name}.toml").is_file():
+    if is_regular(Path(f"{name}.toml")):
         return f"experiment {name!r} is not one that nonlazy ships; for the file of that name write {name}.toml"
-    if Path(name).is_file():
+    if is_regular(Path(name)):
         return f"{name} is a file, but not one that ends in .toml: experiments are TOML files"
     near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(repr(choice) for choice in near)}? " if near else ""

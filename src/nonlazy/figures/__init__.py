@@ -32,6 +32,7 @@ from nonlazy.figures._produce import (
 from nonlazy.figures._report import (
     Report as Report,
     draw as draw,
+    proof_of as proof_of,
     report as report,
     write as write,
 )

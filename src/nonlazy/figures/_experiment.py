@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from nonlazy._regular_files import expanded, shown
 from nonlazy._whole_files import write_text
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.experiments import Experiment
@@ -12,7 +13,6 @@ from nonlazy.sampling import Run, sample
 
 RUN = "run.zarr"
 EXPERIMENT = "experiment.toml"
-_LONG = 100
 
 
 def results_folder(name: str, out: str | Path | None) -> Path:
@@ -21,15 +21,11 @@ def results_folder(name: str, out: str | Path | None) -> Path:
     **Raises:** `nonlazy.errors.InvalidInput` where it or a folder that it would lie in is a file.
     """
     try:
-        folder = Path(f"nonlazy-{name}") if out is None else Path(out).expanduser()
+        folder = Path(f"nonlazy-{name}") if out is None else expanded(out)
         nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
         is_file = nearest.exists() and not nearest.is_dir()
-    except RuntimeError as error:
-        raise InvalidInput(f"{out}: {error}; write the folder out") from None
     except OSError as error:
-        said = str(out or name)
-        said = said if len(said) <= _LONG else f"{said[:_LONG]}..."
-        raise InvalidInput(f"{said} cannot be used: {error.strerror}; choose another folder") from None
+        raise InvalidInput(f"{shown(out or name)} cannot be used: {error.strerror}; choose another folder") from None
     if is_file:
         raise InvalidInput(f"{nearest} is a file: give a folder for the results")
     return folder

@@ -162,6 +162,11 @@ def write(found: Report, folder: Path, name: str) -> tuple[Path, ...]:
     return (*paths, numbers)
 
 
+def proof_of(prediction: Prediction) -> str:
+    """Whether a bound proves that the theory's solution is the optimum, and why, or what is not known."""
+    return f"{'certified' if prediction.certified else 'not certified'}: {prediction.certificate}"
+
+
 def draw(found: Report) -> Any:
     """The picture of a report, a matplotlib `Figure`: readouts, activations sorted by code, outputs against targets.
 

@@ -68,7 +68,7 @@ def sample(
     - `sampler`: None for `nonlazy.sampling.HMC()`, or `Langevin(...)`, `GradientDescent(...)`.
     - `warmup`: iterations at the target temperature before the first draw; None for what the activation needs. Below
       T = 1e-3 Hamiltonian chains are cooled there from 1e-3 first, by 100 iterations a decade.
-    - `precision`: `"float32"` serves T >= 1e-4; below it take `"float64"`.
+    - `precision`: `"float32"` serves T >= 1e-4; below it take `"float64"`, below 1e-5 you must.
     - `record`: what is kept, see `nonlazy.sampling.Record`.
     - `chain_method`: `"processes"` (one chain a process, as many at a time as there are cores; the rule on CPUs),
       `"batched"` (all chains in one program; the rule on accelerators) or `"sequential"` (one after another, in this
@@ -203,7 +203,7 @@ def _lay_out(
         _store.discard(job.path)
     state = _store.status(job.path, job.posterior, configuration)
     if resume and state == "absent":
-        raise StoreError(f"{job.path}: there is no run to resume; leave resume out to start one")
+        raise StoreError(f"{job.path}: there is no run to resume; leave out resume (--resume) to start one")
     if state == "absent":
         _store.create(
             job.path,

@@ -4,7 +4,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy._whole_files import replace_text
+from nonlazy.errors import DataError
 
 
 _FILE = ".attempts"
@@ -12,7 +14,8 @@ _FILE = ".attempts"
 
 def unended(folder: Path, call: str) -> int:
     """The attempts at a point that were begun for this `call` of a sweep, on any machine, and never ended."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(DataError, OSError, ValueError, TypeError, KeyError):
+        check_regular(folder / _FILE, most=LARGEST_JSON)
         stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         return int(stored["begun"]) if stored["call"] == call else 0
     return 0

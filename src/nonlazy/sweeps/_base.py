@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import shown
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.experiments import Experiment, load, names
 
@@ -25,8 +26,8 @@ def base_experiment(document: Mapping[str, Any], where: str, folder: Path | None
         path = path if folder is None else folder / path
         if not os.path.exists(path):
             raise DataError(
-                f"{where}: there is no experiment file {path}; a shipped experiment is named without .toml (nonlazy "
-                "experiments lists them)"
+                f"{where}: there is no experiment file {shown(path)}; a shipped experiment is named without .toml "
+                "(nonlazy experiments lists them)"
             )
     base = load(given if given in names() else path)
     return base.quick() if quick or document.get("quick") else base

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import LARGEST_TOML, check_regular, expanded, is_folder, is_regular, shown
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.experiments import read_toml
 from nonlazy.sweeps._parse import parse
@@ -46,17 +47,22 @@ def load(name_or_path: str | Path, quick: bool = False) -> Sweep:
     """
     if isinstance(name_or_path, str) and name_or_path in names():
         return _sweep(text(name_or_path), f"sweep {name_or_path!r}", None, name_or_path, quick)
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        if not (path / SWEEP).is_file():
+    path = expanded(name_or_path)
+    if is_folder(path):
+        if not (path / SWEEP).exists():
             raise InvalidInput(f"{path} is a folder without {SWEEP}: give a sweep file, or a folder of results")
         path = path / SWEEP
     if path.suffix != ".toml":
         raise InvalidInput(_unknown(str(name_or_path)))
     try:
+        check_regular(path, most=LARGEST_TOML)
         content = path.read_text(encoding="utf-8")
+    except DataError:
+        raise
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}; a shipped sweep is named without .toml: {_listed()}") from None
+        raise DataError(
+            f"there is no file {shown(path)}; a shipped sweep is named without .toml: {_listed()}"
+        ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file in UTF-8 (byte {error.start}): TOML must be") from None
     except OSError as error:
@@ -68,8 +74,8 @@ def results_of(source: str | Path) -> Path | None:
     """The folder of results that `load` reads `source` from; None for a shipped sweep and for a file."""
     if isinstance(source, str) and source in names():
         return None
-    path = Path(source).expanduser()
-    return path if path.is_dir() else None
+    path = expanded(source)
+    return path if is_folder(path) else None
 
 
 def _sweep(content: str, where: str, folder: Path | None, name: str, quick: bool) -> Sweep:
@@ -80,7 +86,7 @@ def _sweep(content: str, where: str, folder: Path | None, name: str, quick: bool
 
 
 def _unknown(name: str) -> str:
-    if Path(f"{name}.toml").is_file():
+    if is_regular(Path(f"{name}.toml")):
         return f"sweep {name!r} is not one that nonlazy ships; for the file of that name write {name}.toml"
     near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(repr(choice) for choice in near)}? " if near else ""

@@ -15,7 +15,7 @@ from nonlazy.sweeps._base import base_experiment
 from nonlazy.sweeps._keys import flatten, key_fault, labels, nested
 from nonlazy.sweeps._quantities import show_fault
 from nonlazy.sweeps._sweep import Axis, Point, Sweep, value_text
-from nonlazy.sweeps._values import values_of
+from nonlazy.sweeps._values import MOST_POINTS, values_of
 
 
 _TOP = ("experiment", "quick", "theory", "show", "about", "set", "grid", "linked", "points", "axes")
@@ -24,8 +24,8 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _POINT_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._=,+-]*$")
 _LONGEST_NAME = 100
 _MOST_FAULTS = 8
-# Beyond that somebody has mistyped a range.
-_MOST_POINTS = 100_000
+# A list of the codes of a start has three levels.
+_DEEPEST = 20
 
 
 def parse(document: Mapping[str, Any], where: str, folder: Path | None, name: str, quick: bool = False) -> Sweep:
@@ -113,12 +113,25 @@ def _shape_faults(document: Mapping[str, Any]) -> list[str]:
                 faults.append(f'[about] {key} is {value!r}: it must be text in quotation marks, "like this"')
             elif key == "name" and not _NAME.match(value):
                 faults.append(f"[about] name is {value!r}: use letters, digits, '-', '_' and '.' only")
+    for key in ("set", "grid", "linked", "points", "axes"):
+        levels = _levels(document.get(key))
+        if levels > _DEEPEST:
+            faults.append(f"{key} has values nested in {levels} levels of brackets: at most {_DEEPEST} make sense")
     swept = [key for key in ("grid", "linked", "points", "axes") if document.get(key)]
     if not swept:
         faults.append('nothing is swept: give [grid], as "posterior.temperature" = [0.01, 0.1], or [[points]]')
     if "points" in swept and len(swept) > 1:
         faults.append("[[points]] lists the points one by one: leave it out, or leave out [grid] and [linked]")
     return faults
+
+
+def _levels(value: Any) -> int:
+    """How many lists and tables lie within each other, counted without going down into them one in the other."""
+    levels, inner = 0, [value]
+    while inner := [one for one in inner if isinstance(one, list | dict)]:
+        levels += 1
+        inner = [part for one in inner for part in (one.values() if isinstance(one, dict) else one)]
+    return levels
 
 
 def _axes(document: Mapping[str, Any]) -> tuple[list[Axis], list[dict[str, Any]], list[str], list[str]]:
@@ -155,8 +168,8 @@ def _axes(document: Mapping[str, Any]) -> tuple[list[Axis], list[dict[str, Any]]
     total = 1
     for axis in axes:
         total *= len(axis.values)
-    if total > _MOST_POINTS:
-        faults.append(f"the grid has {total} points: more than {_MOST_POINTS}, which no folder should hold")
+    if total > MOST_POINTS:
+        faults.append(f"the grid has {total} points: more than {MOST_POINTS}, which no folder should hold")
     return axes, rows, [key for table in (*groups, *rows) for key in table], faults
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy._whole_files import replace_text
-from nonlazy.errors import StoreError
+from nonlazy.errors import DataError, StoreError
 from nonlazy.sweeps._quantities import TEXTS
 
 
@@ -59,12 +60,13 @@ def write_record(folder: Path, record: Record) -> None:
 def read_record(folder: Path) -> Record:
     """The record of a point; of a point that has none, or a damaged one, one that says "missing"."""
     try:
+        check_regular(folder / POINT, most=LARGEST_JSON)
         stored = json.loads((folder / POINT).read_text(encoding="utf-8"))
         # Errors may quote names of files that are no text: halves of characters, which no other file can hold.
         stored = json.loads(json.dumps(stored, ensure_ascii=False).encode("utf-8", "replace"))
         record = Record(**{"format": 1, **stored, "seconds": number(stored["seconds"])})
         return record if _sound(record) else Record("missing")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+    except (DataError, OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Record("missing")
 
 

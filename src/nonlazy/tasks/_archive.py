@@ -1,17 +1,29 @@
 """Tar archives read in memory: nothing is ever unpacked to disk."""
 
+import bz2
 import gzip
 import lzma
 import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
+from nonlazy._regular_files import check_regular, shown
 from nonlazy.errors import DataError
 
 
 LARGEST_MEMBER = 64 << 20
 LARGEST_ARCHIVE = 4 << 30
+# What tar writes after its end mark, to fill its last record, is at most some megabytes.
+LARGEST_END = 64 << 20
+_BLOCK = 1 << 20
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x5d\x00\x00\x80", lzma.open),
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -31,18 +43,22 @@ def read_members(
 
     - `path`: a tar archive, plain or compressed.
     - `wanted`: which paths to keep; the others are checked, not kept.
-    - `largest_member`, `largest_archive`: bytes that one file, and all kept ones together, may have.
+    - `largest_member`, `largest_archive`: bytes that one file, and the whole archive when decompressed, may have.
 
     **Raises:** `nonlazy.errors.DataError` for a missing, truncated or corrupt archive, a path that is absolute or
     climbs out of the archive, a path that comes twice, a member that is neither a file nor a folder, and one that is
     too large.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    members: dict[str, bytes] = {}
-    total = 0
     try:
-        with tarfile.open(path, mode="r:*") as archive:
+        check_regular(path)
+    except FileNotFoundError:
+        raise DataError(f"{shown(path)}: there is no such file") from None
+    members: dict[str, bytes] = {}
+    try:
+        with (
+            _decompressed(path) as plain,
+            tarfile.open(fileobj=cast(IO[bytes], _Counted(path, plain, largest_archive)), mode="r:") as archive,
+        ):
             for member in archive:
                 name = _checked_name(path, member)
                 if member.isdir():
@@ -57,12 +73,6 @@ def read_members(
                     raise DataError(f"{path}: holds {name} twice")
                 if not wanted(name):
                     continue
-                total += member.size
-                if total > largest_archive:
-                    raise DataError(
-                        f"{path}: holds more than {largest_archive} bytes, too much to keep in memory: "
-                        "unpack it and name the folder"
-                    )
                 stream = archive.extractfile(member)
                 if stream is None:
                     raise DataError(f"{path}: member {name} is no file: the archive is damaged")
@@ -84,6 +94,42 @@ def read_members(
     return members
 
 
+class _Counted:
+    """The decompressed bytes of an archive, of which no more than `most` are ever made: a few kilobytes can stand for
+    any number of them."""
+
+    def __init__(self, path: Path, stream: Any, most: int):
+        self._path, self._stream, self._most = path, stream, most
+
+    def read(self, size: int = -1) -> bytes:
+        place = self._stream.tell()
+        left = self._most - place
+        # One byte more than there may be, to see whether there is one.
+        found = self._stream.read(left + 1 if size < 0 or size > left else size)
+        self._check(place + len(found))
+        return found
+
+    def seek(self, place: int) -> int:
+        self._check(place)
+        return self._stream.seek(place)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def _check(self, place: int) -> None:
+        if place > self._most:
+            raise DataError(
+                f"{self._path}: holds more than {self._most} bytes when decompressed, too much to keep in memory: "
+                "unpack it and name the folder"
+            )
+
+
+def _decompressed(path: Path) -> Any:
+    with path.open("rb") as file:
+        begin = file.read(8)
+    return next((unpack(path) for magic, unpack in _COMPRESSIONS if begin.startswith(magic)), None) or path.open("rb")
+
+
 def _checked_name(path: Path, member: tarfile.TarInfo) -> str:
     pure = PurePosixPath(member.name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in member.name or "\0" in member.name:
@@ -101,5 +147,11 @@ def _check_end(path: Path, archive: tarfile.TarFile) -> None:
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise DataError(f"{path}: truncated or damaged: the archive has no end mark after its last readable member")
-    while stream.read(1 << 20):
-        pass
+    rest = 0
+    while block := stream.read(_BLOCK):
+        rest += len(block)
+        if rest > LARGEST_END:
+            raise DataError(
+                f"{path}: has more than {LARGEST_END} bytes after the end mark of the archive, which tar never writes: "
+                "it is damaged, or made to do harm; make the archive anew"
+            )

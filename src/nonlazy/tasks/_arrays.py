@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from nonlazy._numpy_files import numpy_fault, numpy_format
+from nonlazy._regular_files import check_regular, expanded, shown
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.tasks._check import every_class_present
 from nonlazy.tasks._targets import one_hot, target_values, whole_labels
@@ -118,10 +119,15 @@ def from_npz(
     **Raises:** `nonlazy.errors.DataError` for a file that is missing, damaged or holds pickled objects, which are never
     loaded; `nonlazy.errors.InvalidInput` as `from_arrays`.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     try:
+        check_regular(path)
         # The file is opened here, because numpy leaves it open where it turns out to be damaged.
         with path.open("rb") as stream:
+            if numpy_format(stream) is None:
+                raise DataError(
+                    f"{path}: not a readable .npz file of plain arrays (it is no NumPy file): write it with numpy.savez"
+                )
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: holds one array, not several by name: write it with numpy.savez")
@@ -134,11 +140,10 @@ def from_npz(
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
+        raise DataError(f"{shown(path)}: there is no such file") from None
     # A damaged archive raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error, MemoryError.
     except Exception as error:
-        what = str(error) or type(error).__name__
-        raise DataError(f"{path}: not a readable .npz file of plain arrays ({what})") from error
+        raise DataError(f"{path}: not a readable .npz file of plain arrays ({numpy_fault(error)})") from error
     stored_names = tuple(str(n) for n in np.atleast_1d(arrays.pop("class_names", ())))
     task = from_arrays(
         **arrays, y_plus=y_plus, y_minus=y_minus, class_names=class_names or stored_names, name=name or path.stem

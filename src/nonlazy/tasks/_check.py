@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nonlazy._machine import memory
 from nonlazy.errors import InvalidInput
 
 
@@ -17,6 +18,19 @@ def whole_number(name: str, value: Any, least: int, hint: str = "") -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
         raise InvalidInput(f"{name} is {value!r}: it must be a whole number, {least} or more" + (hint and f" ({hint})"))
     return int(value)
+
+
+def fits_in_memory(what: str, numbers: int, bytes_each: int, advice: str) -> None:
+    """Refuse arrays that this machine cannot hold, before they are made.
+
+    **Arguments:** `what`: how the message begins; `numbers`, `bytes_each`: of the arrays; `advice`: how it ends.
+
+    **Raises:** `nonlazy.errors.InvalidInput`.
+    """
+    held, needed = memory(), numbers * bytes_each
+    if held is not None and needed > held:
+        said = f"{needed / 1e9:,.1f} GB" if needed < 10**15 else "more than 1,000,000 GB"
+        raise InvalidInput(f"{what}: this needs {said} of memory, and this machine has {held / 1e9:,.1f} GB: {advice}")
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import expanded, is_folder
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.tasks._check import one_of
 
@@ -19,8 +20,8 @@ def data_folder(part: str) -> Path | None:
     named = os.environ.get(VARIABLE)
     if not named:
         return None
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
+    folder = expanded(named)
+    if not is_folder(folder):
         raise DataError(f"{VARIABLE} is {named!r}, and there is no such folder: correct it, or unset it")
     return folder / part if (folder / part).is_dir() else None
 

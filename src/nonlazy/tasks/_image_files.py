@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nonlazy.errors import DataError, InvalidInput
+from nonlazy.tasks._check import fits_in_memory
 from nonlazy.tasks._pool import Pool
 
 
@@ -17,6 +18,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 # From so many on, which take seconds, a progress bar is shown.
 MANY_IMAGES = 5000
+# What the largest cameras take; Pillow warns of larger images.
+MOST_PIXELS = 1 << 26
 # Modes of eight bits a channel, which convert to grey or RGB without clipping.
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 
@@ -110,6 +113,12 @@ def image_pool(sources: Sequence[tuple[str, bytes | Path]], labels: Sequence[int
     def read(indices):
         from tqdm import tqdm
 
+        fits_in_memory(
+            f"{len(indices)} images of {decoding.pixels} numbers each",
+            len(indices) * decoding.pixels,
+            9,
+            "take fewer images (P, P_test) or a smaller size",
+        )
         pixels = np.empty((len(indices), decoding.pixels), dtype=np.uint8)
         few = len(indices) < MANY_IMAGES
         for row, index in enumerate(tqdm(indices, "decoding images", disable=few, leave=False, unit="")):
@@ -130,4 +139,10 @@ def checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     pair = (size, size) if isinstance(size, int) else tuple(size)
     if len(pair) != 2 or any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in pair):
         raise InvalidInput(f"size is {size!r}: give (height, width) in pixels, or one whole number for a square")
-    return int(pair[0]), int(pair[1])
+    height, width = int(pair[0]), int(pair[1])
+    if height * width > MOST_PIXELS:
+        raise InvalidInput(
+            f"size is {height} x {width} pixels (height x width): at most {MOST_PIXELS} pixels make one image, as "
+            "8192 x 8192; choose a smaller size"
+        )
+    return height, width

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nonlazy._regular_files import expanded, is_folder, is_regular, shown
 from nonlazy.errors import DataError, InvalidInput
 from nonlazy.tasks._archive import is_archive, read_members
 from nonlazy.tasks._check import chosen_classes
@@ -62,7 +63,7 @@ def image_folder(
     """
     request = Request(P, P_test, y_plus, y_minus, preprocess, seed)
     shape = checked_size(size)
-    path = Path(path).expanduser()
+    path = expanded(path)
     listing = _listing(path)
     chosen = chosen_classes(range(len(listing.classes)) if classes is None else classes, listing.classes, str(path))
     names = tuple(listing.classes[c] for c in chosen)
@@ -117,16 +118,16 @@ class _Listing:
 
 def _listing(path: Path) -> _Listing:
     files: dict[str, bytes | Path]
-    if path.is_dir():
+    if is_folder(path):
         files = {f.relative_to(path).as_posix(): f for f in sorted(path.rglob("*")) if f.is_file()}
-    elif path.is_file() and is_archive(path):
+    elif is_regular(path) and is_archive(path):
         members = []
         content = read_members(path, lambda name: members.append(name) or is_image(name))
         files = {name: content.get(name, b"") for name in sorted(members)}
-    elif path.is_file():
+    elif path.exists():
         raise DataError(f"{path}: is neither a folder nor a tar archive (.tar, .tar.gz, .tgz, .tar.bz2, .tar.xz)")
     else:
-        raise DataError(f"{path}: there is no such folder or archive")
+        raise DataError(f"{shown(path)}: there is no such folder or archive")
     found = {name: content for name, content in files.items() if is_image(name)}
     roots = {name.split("/")[0] for name in found if name.count("/")}
     # An archive often has one folder around everything.

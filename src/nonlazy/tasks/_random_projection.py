@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nonlazy.tasks._check import whole_number
+from nonlazy.tasks._check import fits_in_memory, whole_number
 from nonlazy.tasks._task import Task
 
 
@@ -25,6 +25,10 @@ def random_projection(task: Task, N0: int, seed: int = 0) -> Task:
     """
     N0 = whole_number("N0", N0, 1)
     seed = whole_number("seed", seed, 0)
+    inputs = task.P + (0 if task.X_test is None else task.X_test.shape[0])
+    fits_in_memory(
+        f"a projection from {task.N0} to N0 = {N0} numbers", N0 * (task.N0 + inputs), 8, "choose a smaller N0"
+    )
     R = np.random.default_rng(seed).standard_normal((N0, task.N0)) / math.sqrt(task.N0)
     return Task(
         task.X @ R.T,

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nonlazy.errors import InvalidInput
-from nonlazy.tasks._check import every_class_present, one_of, whole_number
+from nonlazy.tasks._check import every_class_present, fits_in_memory, one_of, whole_number
 from nonlazy.tasks._targets import one_hot, target_values
 from nonlazy.tasks._task import Task
 
@@ -60,6 +60,8 @@ def toy(
             f"P = {P} inputs with N0 = {N0} numbers each cannot be mutually orthogonal: choose N0 >= {P}, "
             f"or P <= {N0} (nonlazy.tasks.random_projection makes a task with P > N0)"
         )
+    # The random numbers, the rotation made of them, and its rows.
+    fits_in_memory(f"P = {P} inputs with N0 = {N0} numbers each", 3 * P * N0, 8, "choose a smaller P or N0")
     if class_ratios is None:
         class_ratios = TWO_CLASSES if targets == "binary" else THREE_CLASSES
     ratios = _checked_ratios(class_ratios)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy.errors import StoreError
 from nonlazy.figures.claims._claim import Claim, Evidence, judge, verdict
 from nonlazy.figures.claims._registry import CLAIMS
@@ -19,6 +20,7 @@ def gather(folder: Path) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for file in sorted(folder.glob("**/figure-*.json")):
         try:
+            check_regular(file, StoreError, most=LARGEST_JSON)
             numbers = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             raise StoreError(f"{file} cannot be read: make the figure again") from None

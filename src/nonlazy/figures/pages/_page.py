@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.experiments import load
 from nonlazy.figures._experiment import EXPERIMENT, RUN
 from nonlazy.figures._outputs import output_names
-from nonlazy.figures._report import Report, draw, report
+from nonlazy.figures._report import Report, draw, proof_of, report
 from nonlazy.figures.claims import CLAIMS
 from nonlazy.figures.pages import _html as html
 from nonlazy.figures.pages._numbers import figure_fault
@@ -27,7 +28,8 @@ def page(path: str | Path) -> str:
 
     Pictures are within the page, and nothing is loaded from elsewhere: it opens without a network.
 
-    **Raises:** `nonlazy.errors.StoreError` for a folder that holds neither, and as `nonlazy.open_run`.
+    **Raises:** `nonlazy.errors.StoreError` for a folder that holds neither and for a damaged run, and as
+    `nonlazy.open_run`.
     """
     path = Path(path)
     if path.is_file():
@@ -41,7 +43,9 @@ def page(path: str | Path) -> str:
     run = path / RUN if (path / RUN).is_dir() else path
     if not (run / "zarr.json").is_file():
         raise StoreError(f"{path} holds no run, figure or sweep: give a folder that nonlazy run, figure or sweep wrote")
-    found = report(open_run(run), _title(run))
+    opened = open_run(run)
+    opened.verify()
+    found = report(opened, _title(run))
     return html.document(found.title, _run_parts(found, run.parent))
 
 
@@ -81,6 +85,7 @@ def _figure_numbers(folder: Path) -> dict[str, Any] | None:
     """What a figure wrote of itself into its folder; None where it is no figure's folder."""
     for file in sorted(folder.glob("figure-*.json")):
         try:
+            check_regular(file, StoreError, most=LARGEST_JSON)
             numbers = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             raise StoreError(f"{file} cannot be read: make the figure again") from None
@@ -171,8 +176,8 @@ def _run_parts(found: Report, folder: Path) -> Iterator[str]:
             yield html.paragraph(f"{100 * found.test.accuracy:.1f} % of {found.test.inputs} test inputs right")
     yield from _comparison(found)
     yield from _diagnostics(found)
-    yield html.heading("To make it again")
     experiment = folder / EXPERIMENT
+    yield html.heading("To make it again" if experiment.is_file() else "Where it comes from")
     if experiment.is_file():
         yield html.preformatted(f"nonlazy run {EXPERIMENT}")
         yield html.folded(EXPERIMENT, html.preformatted(experiment.read_text(encoding="utf-8", errors="replace")))
@@ -194,7 +199,7 @@ def _comparison(found: Report) -> Iterator[str]:
     ]
     yield html.table(head, rows, range(1, len(head)))
     if found.prediction is not None:
-        yield html.paragraph(f"{found.prediction.ensemble}; {found.prediction.certificate}", "note")
+        yield html.paragraph(f"{found.prediction.ensemble}; {proof_of(found.prediction)}", "note")
 
 
 def _diagnostics(found: Report) -> Iterator[str]:

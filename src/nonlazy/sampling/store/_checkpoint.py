@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from nonlazy._regular_files import check_regular
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.sampling.store._durable import replace_durably
 
@@ -136,10 +137,13 @@ def _sums(members: Mapping[str, np.ndarray]) -> dict[str, dict[int, tuple[int, i
 
 def _read(path: Path, only: str | tuple[str, ...] = "") -> dict[str, np.ndarray] | None:
     try:
+        check_regular(path, StoreError, advice="put back a copy of the chain's checkpoint")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
             return {name: members[name] for name in members.files if name.startswith(only)}
     except FileNotFoundError:
         return None
+    except StoreError:
+        raise
     except PermissionError as error:
         raise StoreError(f"the checkpoint {path} cannot be read: {error}") from error
     # A damaged zip archive raises almost anything: BadZipFile, KeyError, ValueError, EOFError, zlib.error, MemoryError.
@@ -157,7 +161,7 @@ def _decode(path: Path, text: np.ndarray) -> dict[str, Any]:
 def _damaged(path: Path, why: str) -> StoreError:
     return StoreError(
         f"the checkpoint {path} is damaged ({why}). Put back a copy of the file, or start the run afresh "
-        "with overwriting; the draws up to this checkpoint can still be read with xarray"
+        "(overwrite=True, --overwrite); the draws up to this checkpoint can still be read with xarray"
     )
 
 

@@ -9,6 +9,7 @@ there were such lists is taken as it is.
 
 import json
 import math
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy.errors import StoreError
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS, checkpoint_path, load_checkpoint, load_sums
 from nonlazy.sampling.store._variable_file import chunk_path
@@ -24,6 +26,7 @@ from nonlazy.sampling.store._variable_file import chunk_path
 ROOT = "zarr.json"
 _FILES = "files.json"
 _BLOCK = 2**22
+_COPY = "put back a copy of this file"
 _REPAIR = "The chain's checkpoint holds these draws: start the same run again to continue it, which writes them anew"
 
 
@@ -144,7 +147,10 @@ def _being_filled(path: Path, chain: int, numbers: Mapping[str, int]) -> Iterato
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
+        check_regular(path / ROOT, StoreError, most=LARGEST_JSON, advice=_COPY)
         return json.loads((path / ROOT).read_bytes())["consolidated_metadata"]["metadata"]
+    except StoreError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path / ROOT, f"{type(error).__name__}: {error}") from error
 
@@ -160,6 +166,7 @@ def _chunk_shape(path: Path, arrays: Mapping[str, Any], name: str) -> tuple[list
 def _listed(path: Path) -> dict[str, Any] | None:
     where = path / CHECKPOINTS / _FILES
     try:
+        check_regular(where, StoreError, most=LARGEST_JSON, advice=_COPY)
         listed = json.loads(where.read_bytes())
         # Nothing outside the run is ever looked at, whatever a list from elsewhere says.
         outside = [name for name in listed["files"] if ".." in name.split("/") or name.startswith("/")]
@@ -169,6 +176,8 @@ def _listed(path: Path) -> dict[str, Any] | None:
         whole = whole and isinstance(listed["root"], int) and isinstance(listed["attributes"], list)
     except FileNotFoundError:
         return None
+    except StoreError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(where, f"{type(error).__name__}: {error}") from error
     if not whole:
@@ -178,10 +187,13 @@ def _listed(path: Path) -> dict[str, Any] | None:
 
 def _check_size(file: Path, size: int) -> None:
     try:
-        found = file.stat().st_size
+        about = file.stat()
     except OSError as error:
         what = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
         raise _damaged(file, what) from error
+    found = about.st_size
+    if not stat.S_ISREG(about.st_mode):
+        raise _damaged(file, "it is no regular file")
     if found != size:
         what = "truncated" if found < size else "too long"
         raise _damaged(file, f"{what}: it has {found} bytes, {size} were written")
@@ -205,6 +217,6 @@ def _sum_of_root(metadata: Mapping[str, Any], attributes: Mapping[str, Any]) -> 
 
 def _damaged(file: Path, why: str) -> StoreError:
     return StoreError(
-        f"{file} is damaged: {why}. Put back a copy of this file, or sample the run afresh with overwriting; what the "
-        "other files hold is not affected and can still be read with xarray"
+        f"{file} is damaged: {why}. Put back a copy of this file, or sample the run afresh "
+        "(overwrite=True, --overwrite); what the other files hold is not affected and can still be read with xarray"
     )

@@ -1,8 +1,10 @@
 """A lock that keeps two processes from writing the same chain."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from nonlazy._regular_files import check_regular
 from nonlazy.errors import StoreError
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS
 
@@ -26,6 +28,8 @@ class ChainLock:
             return
         try:
             path.parent.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
+                check_regular(path, StoreError, advice="delete it")
             # Kept open on purpose: the lock lasts as long as the file is open.
             self._file = open(path, "ab")
         except OSError as error:

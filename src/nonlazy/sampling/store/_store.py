@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nonlazy._regular_files import LARGEST_JSON, check_regular
 from nonlazy.errors import InvalidInput, StoreError
 from nonlazy.posterior import Posterior
 from nonlazy.sampling.store._checkpoint import CHECKPOINTS, checkpoint_path, load_progress
@@ -126,7 +127,8 @@ def status(path: str | Path, posterior: Posterior, configuration: Mapping[str, A
         different = differences(json.loads(attributes["configuration"]), wanted)
         more = f"; and {len(different) - 3} more" if len(different) > 3 else ""
         raise StoreError(
-            f"{path} holds another experiment: {'; '.join(different[:3])}{more}. Choose another path, or overwrite it"
+            f"{path} holds another experiment: {'; '.join(different[:3])}{more}. Choose another path "
+            "(--out), or overwrite it (overwrite=True, --overwrite)"
         )
     return "complete" if attributes["complete"] else "partial"
 
@@ -216,6 +218,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     **Raises:** `nonlazy.errors.StoreError` where there is none, or one of a later format.
     """
     try:
+        check_regular(path / "zarr.json", StoreError, most=LARGEST_JSON, advice="put back a copy of this file")
         metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         attributes = metadata["attributes"]
         known = attributes["creator"] == "nonlazy"
@@ -223,6 +226,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         what = "a folder with other files" if path.is_dir() else "nothing there"
         raise StoreError(f"{path} is not a run of nonlazy: {what}. Choose another path") from None
+    except StoreError as error:
+        raise StoreError(f"{path} cannot be read as a run of nonlazy: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read as a run of nonlazy: {type(error).__name__}: {error}") from error
     if not known:
