@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from nonlazy import codes, plots
 from nonlazy.errors import InvalidInput
+from nonlazy.theory.rectified._records import Outliers
 
 
 def assert_legible(figure, found):
@@ -89,6 +90,22 @@ def test_centres_of_codes_and_a_given_figure(make_layer, texts):
     assert "+: theory" in {text.get_text() for text, _ in texts(figure)}
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "+"]
     np.testing.assert_allclose(crosses[0].get_xydata(), [[1.6, 1.6]])
+
+
+def test_outliers_of_the_theory_lie_over_those_of_the_samples(make_layer, texts):
+    net = make_layer("sparse")
+    # The theory's readouts are in units of N^(1/2).
+    outliers = Outliers(np.array([[0.5, -0.25, 0.0]]), np.zeros((1, 3)), np.ones(1))
+    posterior = SimpleNamespace(network=SimpleNamespace(width=64))
+    theory = SimpleNamespace(outliers=outliers, posterior=posterior)
+    figure = plots.layer(None, net.readouts, net.phi, net.labels, net.f, net.Y, net.scheme, theory=theory)
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "+"]
+    np.testing.assert_allclose(crosses[0].get_xydata(), [[4.0, -2.0]])
+    dots = max(points.get_zorder() for points in figure.axes[0].collections)
+    assert crosses[0].get_zorder() > dots
+    bare = SimpleNamespace(posterior=posterior)
+    figure = plots.layer(None, net.readouts, net.phi, net.labels, net.f, net.Y, net.scheme, theory=bare)
+    assert not any("theory" in text.get_text() for text, _ in texts(figure))
 
 
 def test_arrays_that_do_not_fit_are_refused(make_layer):

@@ -42,5 +42,6 @@ def compare(run: Any, prediction: Any) -> Any:
     readout_densities(histograms, prediction, names, values=readouts.reshape(-1, m))
     kernel(matrix, np.asarray(run.kernel(), float), task.labels, theory=np.asarray(prediction.kernel(task.X), float))
     outputs_against_targets(outputs, np.asarray(run.mean_outputs(), float).mean(axis=0), task.Y, task.labels)
-    figure.text(0.008, 0.98, f"{run.posterior}", fontsize=_style.SMALL, va="top", ha="left", color="0.3", wrap=True)
+    said = _style.unbroken(str(run.posterior))
+    figure.text(0.008, 0.98, said, fontsize=_style.SMALL, va="top", ha="left", color="0.3", wrap=True)
     return figure

@@ -10,7 +10,7 @@ from nonlazy.plots._outputs import outputs_against_targets
 from nonlazy.plots._raster import activation_raster, code_strip, names_width
 from nonlazy.plots._readouts import checked, readout_map, readout_scatter
 from nonlazy.plots._rows import rows_of
-from nonlazy.plots._theory import readout_covariance
+from nonlazy.plots._theory import readout_centres, readout_covariance
 
 
 _HEIGHT = 2.75  # inches
@@ -82,8 +82,9 @@ def layer(
         [axes["readouts 0"], axes["map"], axes["outputs"], *([axes["kernel"]] if K is not None else [])],
         letters,
     )
-    if theory is not None:
-        mark = "dashed" if readout_covariance(theory, m) is not None else "+"
+    dashed = readout_covariance(theory, m) is not None
+    if dashed or readout_centres(theory, m) is not None:
+        mark = "dashed" if dashed or m == 1 else "+"
         axes["readouts 0"].set_title(f"{mark}: theory", fontsize=_style.SMALL, pad=2, loc="right")
     if title:
         figure.text(0.008, 0.985, title, fontsize=_style.LABEL + 1, va="top", ha="left")

@@ -36,8 +36,9 @@ def prediction(prediction: Any, title: str | None = None) -> Any:
     square = height * _HEIGHT / _style.WIDTH
     panel = figure.add_axes((0.66, bottom, square, height))
     kernel(panel, np.asarray(prediction.kernel(task.X), float), task.labels)
+    said = title or _style.unbroken(str(posterior))
     figure.text(
-        0.008, 0.985, title or str(posterior), fontsize=_style.SMALL if title is None else _style.LABEL, va="top",
+        0.008, 0.985, said, fontsize=_style.SMALL if title is None else _style.LABEL, va="top",
         ha="left", wrap=True, color="0.3" if title is None else "black",
     )  # fmt: skip
     proof = "certified" if prediction.certified else "not certified"
@@ -79,7 +80,7 @@ def _rows(prediction: Any) -> list[tuple[str, int | None, tuple[float, float]]]:
         shown = list(zip(codes.names, codes.fraction, strict=True))[:_MOST_ROWS]
         return [(f"{name}\n{share:.1%}", k, limits) for k, (name, share) in enumerate(shown)]
     if outliers is not None:
-        scale = math.sqrt(posterior.network.width)
+        scale = posterior.network.width**outliers.exponent
         preactivations = np.asarray(outliers.preactivation, float)[: _MOST_ROWS - 1] * scale
         wide = (-4.5 * spread, float(preactivations.max(initial=0.0)) + 4.5 * spread)
         return [*((f"outlier {k + 1}", k, wide) for k in range(len(preactivations))), ("all", None, limits)]

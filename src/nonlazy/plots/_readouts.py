@@ -192,7 +192,7 @@ def _plane(axes, readouts, scheme, groups, plane, names, covariance, centres) ->
     if covariance is not None:
         _ellipses(axes, covariance[np.ix_(plane, plane)])
     if centres is not None:
-        axes.plot(centres[:, r], centres[:, s], "+", color=_style.THEORY, markersize=5, markeredgewidth=0.8, zorder=4)
+        axes.plot(centres[:, r], centres[:, s], "+", color=_style.THEORY, markersize=5, markeredgewidth=0.8, zorder=6)
     _style.label(axes, f"readout $a_i^r$, $r$ = {names[r]}", f"$a_i^r$, $r$ = {names[s]}")
     axes.margins(0.08)
     _style.few_ticks(axes.xaxis)

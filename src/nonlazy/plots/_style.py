@@ -191,3 +191,8 @@ def spread_out(positions: Sequence[float], gap: float) -> list[float]:
     for place, k in zip(moved, np.argsort(positions, kind="stable"), strict=True):
         result[int(k)] = place
     return result
+
+
+def unbroken(text: str) -> str:
+    """The text with its equations kept in one line each where it is folded."""
+    return text.replace(" = ", "\u00a0=\u00a0")

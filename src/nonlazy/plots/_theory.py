@@ -19,8 +19,11 @@ def readout_covariance(theory: Any, m: int) -> np.ndarray | None:
 
 
 def readout_centres(theory: Any, m: int) -> np.ndarray | None:
-    """Readout centres (n, m) of the codes of `theory`, or None."""
+    """Readouts (n, m) of the codes of `theory`, or of its outliers in the network's own units; None without either."""
     found = getattr(getattr(theory, "codes", None), "readout", None)
+    outliers = getattr(theory, "outliers", None)
+    if found is None and outliers is not None and len(outliers):
+        found = theory.posterior.network.width**outliers.exponent * np.asarray(outliers.readout)
     if found is None:
         return None
     centres = np.asarray(found, dtype=float)
