@@ -117,8 +117,10 @@ def test_jumps_keep_their_table_of_codes(tmp_path, monkeypatch, task):
 MORE: dict[str, Any] = dict(
     chains=1, draws=1500, thin=1, checkpoint_seconds=0.05, record=nl.sampling.Record(snapshots=3, test=False)
 )
+# What is started in the background of a shell without job control, as tests may be, ignores Ctrl-C.
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.sampling.runs import sample
 from tests.sampling.test_interruptions import MORE
 sample(store=sys.argv[1], chain_method=sys.argv[2], **{**MORE, "draws": int(sys.argv[3])})
