@@ -135,7 +135,9 @@ def _rounding(console: Console, arguments: Any) -> Any:
                 f"{row['temperature']:g}", f"{row['step_size']:.2g}", f"{row['acceptance']:.2f}",
                 *(f"{row[name]:.2g}" for name in numbers),
             )  # fmt: skip
-        console.print(f"{case}; {arguments.iterations} trajectories", markup=False)
+        # The temperature of the case itself is one of several here.
+        without = str(case).removesuffix(f", T = {case.temperature:g}")
+        console.print(f"{without}; {arguments.iterations} trajectories", markup=False)
         console.print(table)
         found.append({"case": case.as_dict(), "rows": rows})
     console.print(

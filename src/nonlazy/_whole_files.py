@@ -8,7 +8,8 @@ from pathlib import Path
 from nonlazy.errors import StoreError
 
 
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+# What the system says where there is no room left.
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def _umask() -> int:
@@ -54,5 +55,5 @@ def write_text(path: Path, text: str) -> Path:
 
 def unwritable(path: Path, error: OSError) -> StoreError:
     """What to say of a file or folder that cannot be written, and what to do."""
-    remedy = "free some space, and give the same command again" if error.errno in _FULL else "choose another folder"
+    remedy = "free some space, and give the same command again" if error.errno in FULL else "choose another folder"
     return StoreError(f"{path} cannot be written: {error.strerror or error}; {remedy}")

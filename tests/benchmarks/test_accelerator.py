@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from _accelerator import gradients, precision
+from _accelerator import gradients, precision, rounding
 from _accelerator.gradients import operations
+from _sampling.cases import Case
 from _scaling.sizes import Size
 
 from nonlazy.activations import get
@@ -120,3 +121,11 @@ def test_orthogonal_inputs_need_no_product_in_the_first_layer():
     size = Size(100, 50, 20, 2, 3)
     assert size.operations - operations(size, False) == 4 * 100 * 20 * 50
     assert operations(size, True) == size.operations
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_rounding_is_small_beside_the_energy_error_of_the_same_trajectory(depth):
+    # By fused trajectories and by XLA's. Of another momentum or temperature the errors would differ by their size.
+    (row,) = rounding.measure(Case(2, "sigmoid", 20, 24, 0.5, 0.1, depth), (0.1,), 20, seed=0)
+    assert 0 < row["rounding"] <= row["largest"] < 0.05 * row["energy_error"]
+    assert row["changed"] <= row["largest"] and 0.2 < row["acceptance"] <= 1

@@ -87,6 +87,13 @@ def test_gathering_runs_nothing(made, here):
     assert "nonlazy sweep two.toml --out elsewhere goes on with the others" in said
 
 
+def test_a_torn_experiment_of_a_point_is_no_obstacle(made, here):
+    shutil.copytree(made.folder, here / "elsewhere")
+    (here / "elsewhere" / "temperature=0.1" / "experiment.toml").write_text("", encoding="utf-8")
+    code, said = invoke("two.toml", "--out", "elsewhere", "--dry-run")
+    assert code == 0 and "1: temperature=0.1 (done)" in said
+
+
 def test_points_alone_say_how_to_gather_them(made, here):
     shutil.copytree(made.folder, here / "elsewhere")
     code, said = invoke("two.toml", "--point", "1", "--out", "elsewhere")

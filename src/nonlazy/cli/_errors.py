@@ -1,6 +1,5 @@
 """How a command ends: nonlazy's own errors as one paragraph, Ctrl-C with how to go on, bugs with their traceback."""
 
-import errno
 import functools
 import traceback
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nonlazy._regular_files import shown
+from nonlazy._whole_files import FULL
 from nonlazy.errors import NonlazyError, SamplingError
 
 
@@ -16,7 +16,6 @@ NOT_CONVERGED = 1
 BAD_INPUT = 2
 BUG = 3
 INTERRUPTED = 130
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 Debug = Annotated[bool, typer.Option("--debug", help="On an error, print the traceback as well.")]
 
@@ -56,7 +55,7 @@ def _fault_outside(error: Exception) -> str | None:
         )
     if isinstance(error, OSError) and error.filename is not None:
         return f"{shown(error.filename)}: {error.strerror or error}"
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return f"a file cannot be written: {error.strerror or error}; free some space, and give the same command again"
     return None
 

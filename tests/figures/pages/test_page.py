@@ -89,6 +89,18 @@ def test_pages_are_written_whole_or_not_at_all(run_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.html"]
 
 
+def test_a_damaged_run_has_no_page(run_folder, tmp_path):
+    store = tmp_path / "run.zarr"
+    shutil.copytree(run_folder[0] / "run.zarr", store)
+    chunk = next(path for path in (store / "posterior" / "readout" / "c").rglob("*") if path.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[5] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(StoreError, match="readout"):
+        write_page(store)
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_what_is_neither_run_nor_figure_is_refused(tmp_path):
     with pytest.raises(StoreError, match="holds no run, figure or sweep"):
         page(tmp_path)
